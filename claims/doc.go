@@ -1,0 +1,54 @@
+// Package claims holds the rules of the ledger: who owns a run, when an owner is given up, what a finished run may write, and
+// what every due slot came to. It does not know what a job does, how a schedule is written, or how an engine stores a row.
+//
+// # Records
+//
+// A job is a named row with its next due time, its pause and its fencing counter (seq). A slot is the thing that must run at
+// most once: a job and a scheduled time, or one manual request. A run is one attempt at a slot. A claim is the ownership of a
+// run in flight; it exists from the moment a run is claimed until one finalize closes it. A pending row is work that is due
+// apart from the schedule: a manual request, or the next attempt of a slot. An owner is a host process.
+//
+// # The life of a slot
+//
+//	due ── claim ──> running ── finalize(ok | failed | …, no attempt left) ──> verdict = that outcome
+//	 │                  └────── finalize(…, attempt left) ──> pending ── claim ──> running …
+//	 ├── passed over while no host ran, or late ──> missed, with the reason
+//	 └── passed over by pause, overlap, a broken plugin ──> skipped, with the reason
+//
+// The next due time is advanced in the transaction that claims (or passes over) a slot. A crash therefore never fires a slot
+// twice, and the slot row makes sure that it is not lost either.
+//
+// # Who may write
+//
+// Each claim takes the job's next seq. A finalize names the token (job, seq, run id) and holds only while the claim with that
+// token is open. Recovery is an ordinary finalize with the orphan's own token and the outcome orphaned: a late owner and a
+// recoverer race for one row, and exactly one wins. The loser's result changes nothing; one note on the run says that it came.
+// A run whose job was removed (or removed and added again) since the claim is closed as discarded.
+//
+// # When an owner is given up
+//
+// [Judge] combines the two witnesses, the owner's lock and its fingerprint; [Recoverable] turns the verdict into a decision:
+//
+//	dead     recovered once the claim is orphan_grace old, counted from claimed_at
+//	alive    never recovered while within its deadline; after the deadline it is
+//	unknown  recovered only after its deadline, or (without one) after its lease has passed
+//
+// # Invariants
+//
+// [Audit] checks them on a live or a stopped store; each has a code:
+//
+//	double-claim       a job has more open claims than its overlap policy allows
+//	claim-without-run  an open claim names a run that is not running
+//	run-without-claim  a run is running and no claim owns it
+//	past-deadline      an open claim is older than its deadline and the grace
+//	dead-owner         an open claim older than the grace belongs to a dead owner
+//	slot-open          a slot has no verdict, no open claim and no pending attempt
+//	slot-verdict       a slot's verdict is not the outcome of its last attempt
+//	run-without-slot   a run's slot is not recorded
+//	attempt-gap        the attempts of a slot are not 1, 2, 3, …
+//	next-off-schedule  the next due time is not a time of the schedule
+//	slot-missing       fewer slots are recorded than the schedule had due
+//	slot-extra         more slots are recorded than the schedule had due
+//	overdue            a due time has passed by more than the grace and nothing was recorded
+//	output-missing     a run's output is recorded and cannot be read back whole
+package claims

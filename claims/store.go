@@ -1,0 +1,247 @@
+package claims
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// Store is the seam between the rules and an engine. All methods are safe for concurrent use. Each write is durable when it
+// returns nil (power loss included) and has changed nothing when it returns an error, unless the error is that of the context:
+// then it may have landed, and the same call may be made again with the same result. An engine decides nothing but the race.
+type Store interface {
+	Ledger
+	Membership
+	History
+	// Close releases all that the store holds. Calls under way end with ErrClosed or finish.
+	Close() error
+}
+
+// Ledger is the part that changes jobs, claims, runs and slots.
+type Ledger interface {
+	// Put registers the jobs of one source: see Put. It returns the rows as they are now, in the order given.
+	Put(ctx context.Context, now time.Time, source string, jobs []Put) ([]Job, error)
+	// Remove removes jobs of a source. Runs in flight go on and end as discarded; pending work is skipped with the reason.
+	// Names that the source does not have are passed over.
+	Remove(ctx context.Context, now time.Time, source string, names []string) error
+	// Claim tries each item for the owner, all in one transaction, and answers item by item in the order given.
+	Claim(ctx context.Context, now time.Time, owner string, items []Claim) ([]Claimed, error)
+	// Finalize closes each item's claim if its token still holds it, and answers item by item in the order given. Items of
+	// concurrent calls share a transaction.
+	Finalize(ctx context.Context, now time.Time, items []Final) ([]Finalized, error)
+	// Request carries out an operator's request. Errors: ErrNoJob, ErrNoRun, ErrNotOpen.
+	Request(ctx context.Context, now time.Time, r Request) error
+	// Changes tells what is new since a revision (0: everything) for a host: read only, and cheap when nothing is.
+	Changes(ctx context.Context, owner string, since int64) (Changes, error)
+	// Prune drops the oldest ended runs of each job beyond the limits, never a claim in flight, folds their slots into rows
+	// with a count, and returns the space to the disk.
+	Prune(ctx context.Context, now time.Time, limits []Retain) (Pruned, error)
+}
+
+// Membership is the part that knows which processes own claims.
+type Membership interface {
+	// Join records the owner and takes its life-long lock; leave gives both back. The lock ends with the process at any death.
+	Join(ctx context.Context, now time.Time, o Owner) (leave func(ctx context.Context, now time.Time) error, err error)
+	// Renew extends the owner's lease to count from now. ErrFenced: the lock file is no longer the one that was locked.
+	Renew(ctx context.Context, now time.Time, owner string) error
+	// Owners lists owners that have not left, and the one that left last.
+	Owners(ctx context.Context) ([]Owner, error)
+	// Probe asks the engine's own oracle for an owner. A LockFree answer holds the owner's lock until Release is called, so
+	// that nobody can come back as that owner meanwhile; Release is never nil and may be called more than once.
+	Probe(ctx context.Context, owner string) (Probe, error)
+	// LockJob takes the job's lane lock, which a run holds from before its guest starts until the guest is gone. It does not
+	// wait: ErrBusy, with the holder's pid in the text where the platform tells.
+	LockJob(ctx context.Context, job string, lane int) (unlock func(), err error)
+}
+
+// History is the part that reads.
+type History interface {
+	Jobs(ctx context.Context) ([]Job, error) // removed ones included, by name
+	Job(ctx context.Context, name string) (Job, error)
+	Open(ctx context.Context) ([]Open, error)       // all claims in flight, oldest first
+	Pending(ctx context.Context) ([]Pending, error) // by due time
+	Runs(ctx context.Context, q RunQuery) ([]Run, error)
+	Slots(ctx context.Context, q SlotQuery) ([]SlotRow, error)
+	// Output opens what an ended run wrote. ErrNoRun; an empty output reads as no bytes.
+	Output(ctx context.Context, runID string) (io.ReadCloser, error)
+}
+
+// Put registers a job, or changes it:
+//
+//   - a name that is new, or was removed: the row is made with Anchor = now and Next = First;
+//   - the same Schedule and Timezone: Next and Anchor stay as they are;
+//   - another Schedule or Timezone: Anchor = now, Next = First; a due time that had passed already is recorded as missed;
+//   - another Definition: a disabled job is enabled.
+//
+// A name that another source holds is taken over by the source that puts it last.
+type Put struct {
+	Name       string
+	Definition string
+	Schedule   string
+	Timezone   string
+	First      time.Time // first time of the schedule after now, with now as its anchor; zero: none
+}
+
+// Passed is a sequence of slots of the schedule that had no run.
+type Passed struct {
+	Verdict Verdict // Missed or Skipped
+	Reason  string
+	First   time.Time
+	Last    time.Time
+	Count   int64
+}
+
+// Claim asks for one slot of a job.
+//
+// A claim of the schedule (Slot.Kind == Scheduled, Attempt == 1) holds only while the job's Next equals From, the job exists,
+// is neither paused (unless RunID is empty) nor disabled nor done; it sets Next. A claim of pending work holds only while the
+// pending row (job, slot, attempt) is there and the job exists; it removes that row and leaves Next alone. Both hold only while
+// fewer than Lanes claims of the job are open: else the answer is Busy, and a claim of the schedule is passed over with IfBusy.
+type Claim struct {
+	Slot      Slot
+	Attempt   int       // from 1
+	RunID     string    // empty: no run, only the Passed records and the advance of Next
+	Lanes     int       // how many claims of the job may be open at once; 0 means 1
+	Deadline  time.Time // of the claim; zero: unlimited
+	Digest    string    // the plugin's content digest
+	StandsFor int64
+	From      time.Time // expected Next
+	Next      time.Time // Next afterwards; zero: none
+	Passed    []Passed  // slots before Slot.At (or up to Next when RunID is empty) that had no run
+	IfBusy    string    // reason with which the slot is skipped when a run of the job is open
+}
+
+// ClaimStatus answers a Claim.
+type ClaimStatus string
+
+// The answers.
+const (
+	Won     ClaimStatus = "won"    // the run is ours; Token is set
+	Passing ClaimStatus = "passed" // recorded as asked, no run was wanted
+	Busy    ClaimStatus = "busy"   // a run of the job is open; the slot was passed over with IfBusy, or is pending still
+	Stale   ClaimStatus = "stale"  // the job has moved on: look at Job
+)
+
+// Claimed is the answer to a Claim.
+type Claimed struct {
+	Status ClaimStatus
+	Token  Token
+	Job    Job    // the row as it is after the transaction; zero Name: it does not exist
+	Input  []byte // the pending request's input
+	By     string // who asked
+	Holder string // Busy: run id of an open claim
+}
+
+// Final closes a claim.
+type Final struct {
+	Token
+	Outcome   Outcome
+	Cause     Cause
+	ExitCode  *int64
+	Reason    string
+	Evidence  string
+	StartedAt time.Time
+	EndedAt   time.Time
+	Memory    int64
+	Output    Output
+	Retry     time.Time // when the next attempt is due; zero: this outcome is the slot's verdict
+	Disable   string    // reason for which the job is disabled until its definition changes
+	Counts    bool      // first attempt whose slot counts toward Repeat
+	Repeat    int64     // limit; 0: none. Reached: Next is cleared and the job is done
+}
+
+// FinalStatus answers a Final.
+type FinalStatus string
+
+// The answers.
+const (
+	Done         FinalStatus = "done"          // committed
+	AlreadyFinal FinalStatus = "already_final" // our own earlier try landed: the same outcome at the same time
+	Fenced       FinalStatus = "fenced"        // somebody else closed it: nothing was committed, a note was left
+	Dropped      FinalStatus = "discarded"     // the job was removed meanwhile: the run is closed as discarded
+)
+
+// Finalized is the answer to a Final.
+type Finalized struct {
+	Status FinalStatus
+	Job    Job // the row as it is after the transaction
+}
+
+// RequestKind names what an operator asks for.
+type RequestKind string
+
+// The requests.
+const (
+	Pause   RequestKind = "pause"
+	Resume  RequestKind = "resume"
+	Trigger RequestKind = "trigger" // one manual run
+	Cancel  RequestKind = "cancel"  // the owner of the run is to end it
+)
+
+// Request is what an operator asks for. Pausing a paused job, resuming a running one and cancelling twice change nothing.
+type Request struct {
+	Kind   RequestKind
+	Job    string // pause, resume, trigger
+	RunID  string // cancel
+	ID     string // trigger: makes the slot's id unique; short
+	Input  []byte // trigger: JSON; nil: the job's own
+	By     string
+	Reason string
+}
+
+// Changes is what is new for a host.
+type Changes struct {
+	Rev     int64
+	Jobs    []Job     // rows that changed
+	Pending []Pending // rows that are new
+	Cancels []Open    // own claims whose cancellation was asked for
+	Foreign []Open    // open claims of other owners
+	Schema  int       // the store's schema version as it is now
+}
+
+// Retain says how much history of a job is kept.
+type Retain struct {
+	Job   string
+	Runs  int64 // newest ended runs; 0: no limit
+	Bytes int64 // of their outputs together; 0: no limit
+}
+
+// Pruned says what a Prune did.
+type Pruned struct {
+	Runs  int64
+	Bytes int64
+}
+
+// RunQuery selects runs, newest first.
+type RunQuery struct {
+	Job    string // empty: all
+	RunID  string // empty: all; a unique prefix of at least 4 characters will do
+	Slot   string // slot id; empty: all
+	Before time.Time
+	Limit  int // 0: 100; negative: all
+}
+
+// SlotQuery selects slot rows, newest first.
+type SlotQuery struct {
+	Job    string // empty: all
+	Before time.Time
+	Since  time.Time
+	Limit  int // 0: 100; negative: all
+}
+
+// Probe is what the engine's oracle says of an owner.
+type Probe struct {
+	Lock    LockState
+	Reason  string // a sentence for an operator
+	Release func()
+}
+
+// LockState is what became of the try to take an owner's lock.
+type LockState string
+
+// The states.
+const (
+	LockHeld    LockState = "held"    // somebody holds it: the owner lives
+	LockFree    LockState = "free"    // it was to be had: the owner is dead
+	LockMissing LockState = "missing" // there is no such lock: the record is of another store or an older version
+)
