@@ -3,6 +3,8 @@ package meter
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
+	"unicode/utf8"
 )
 
 // Section ids as the specification numbers them.
@@ -102,6 +104,9 @@ func SetCustom(wasm []byte, name string, payload []byte) ([]byte, error) {
 	list, err := sections(wasm)
 	if err != nil {
 		return nil, err
+	}
+	if !utf8.ValidString(name) {
+		return nil, fmt.Errorf("custom section %q: the name is not valid UTF-8", name)
 	}
 	out := bytes.Clone(wasm[:8])
 	for _, s := range list {

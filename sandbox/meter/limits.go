@@ -1,0 +1,62 @@
+package meter
+
+import "fmt"
+
+// PageSize is the size of a page of a WebAssembly memory in bytes.
+const PageSize = 64 << 10
+
+// maxArity bounds the parameters and the results of a function type; engines take time quadratic in them.
+const maxArity = 1000
+
+// Limits bounds the shape of a module. A field of 0 stands for its default. The word in quotes is the key by which
+// an error tells which limit to raise.
+type Limits struct {
+	ModuleSize   int64 // bytes of the whole module: "module_size", default 32 MiB
+	FunctionSize int64 // bytes of one function's code: "function_size", default 1 MiB
+	Functions    int   // functions, imported ones included: "functions", default 100,000
+	Locals       int   // locals of one function: "locals", default 50,000
+	Entries      int   // types, imports, exports, globals, element, data and custom sections, each: "entries", default 100,000
+	Elements     int   // table entries that the module sets, in all: "elements", default 200,000
+	Tables       int   // tables, imported ones included: "tables", default 10
+	TableSize    int64 // entries that one table begins with: "table_size", default 100,000
+	DataSize     int64 // bytes of all data segments: "data_size", default 32 MiB
+	Memory       int64 // bytes that the memory begins with: "memory", default 4 GiB less one page, which is also the most
+}
+
+// MaxMemory is the most memory that a module can have, in bytes: 4 GiB less one page.
+const MaxMemory = 4<<30 - PageSize
+
+// withDefaults fills in what is 0.
+func (l Limits) withDefaults() Limits {
+	orDefault(&l.ModuleSize, 32<<20)
+	orDefault(&l.FunctionSize, 1<<20)
+	orDefault(&l.Functions, 100_000)
+	orDefault(&l.Locals, 50_000)
+	orDefault(&l.Entries, 100_000)
+	orDefault(&l.Elements, 200_000)
+	orDefault(&l.Tables, 10)
+	orDefault(&l.TableSize, 100_000)
+	orDefault(&l.DataSize, 32<<20)
+	orDefault(&l.Memory, MaxMemory)
+	l.Memory = min(l.Memory, MaxMemory)
+	return l
+}
+
+func orDefault[T int | int64](v *T, def T) {
+	if *v <= 0 {
+		*v = def
+	}
+}
+
+// FormatBytes prints a number of bytes in the largest unit that shows it exactly, as "64 MiB".
+func FormatBytes(n int64) string {
+	for _, u := range []struct {
+		size int64
+		name string
+	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
+		if n != 0 && n%u.size == 0 {
+			return fmt.Sprintf("%d %s", n/u.size, u.name)
+		}
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
