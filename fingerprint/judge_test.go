@@ -258,6 +258,13 @@ func TestJudgeWindows(t *testing.T) {
 	}
 }
 
+// A denied look is answered with what the operator can do about it.
+func TestWindowsAccessDeniedNamesTheRemedy(t *testing.T) {
+	if now := (windowsPID{open: 5}).process(); now.State != Unclear || !strings.Contains(now.Why, "as the same user") {
+		t.Errorf("got %+v, want Unclear and the remedy", now)
+	}
+}
+
 // The judgement of Linux, fed with synthetic answers of its system calls.
 func TestJudgeLinux(t *testing.T) {
 	stat := func(state string, threads string, start string) []byte {
