@@ -1,0 +1,102 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/wcron/wcron/claims"
+	"github.com/wcron/wcron/sandbox"
+)
+
+// Defaults of a Config's fields.
+const (
+	DefaultOrphanGrace  = 5 * time.Second
+	DefaultDrainTimeout = 30 * time.Second
+	DefaultCommitGrace  = 30 * time.Second
+	DefaultLease        = time.Minute
+)
+
+// Times of the loop that nobody needs to set.
+const (
+	maxWait      = 10 * time.Second       // a timer stops while the machine sleeps, so the wall clock is read again
+	pollInterval = 500 * time.Millisecond // requests of other processes are seen within this
+	renewEvery   = 10 * time.Second
+	recoverEvery = time.Second
+	pruneEvery   = time.Minute
+	lockPatience = 2 * time.Second // a busy job lock without a claim to go with it is waited for this long
+	claimBatch   = 256             // claims in one transaction
+)
+
+// Config says what a host works with. Store and Jobs are required; the zero value of every other field is its default.
+type Config struct {
+	Store claims.Store
+	Jobs  JobSource
+
+	Source   string         // name of the job set in the ledger; hosts that share a set share the name; default "default"
+	Sandbox  sandbox.Config // MaxMemory, CacheDir and the limits of modules; Budget is set by the host
+	Spool    string         // folder in which runs spool their output; empty: memory only, no live view, nothing to recover
+	Instance string         // instance id of this process; default: a new one
+	Socket   string         // path of the operator's socket, recorded for others to find
+	Version  string         // of the program, recorded likewise
+
+	MaxRuns      int           // runs at a time; 0: no limit of its own
+	MemoryBudget int64         // bytes of guest memory really held by all runs; 0: no limit
+	OrphanGrace  time.Duration // age at which a dead owner's claim is recovered; default DefaultOrphanGrace
+	DrainTimeout time.Duration // how long runs may go on after Run's context ended; default DefaultDrainTimeout; negative: not at all
+	CommitGrace  time.Duration // for the commit, after a run's deadline; default DefaultCommitGrace
+	Lease        time.Duration // silence after which an owner counts as stalled; default DefaultLease
+
+	OnEvent func(Event)  // called in order from one goroutine; a slow one delays only later events
+	Logger  *slog.Logger // default: none
+
+	// Only restricts the host to one pending slot: it registers nothing, claims nothing else, and Run returns once the slot has
+	// its verdict. This is how a run is made where no host is running.
+	Only string
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Store == nil {
+		return c, errors.New("new host: Config.Store is required")
+	}
+	if c.Jobs == nil {
+		return c, errors.New("new host: Config.Jobs is required")
+	}
+	if c.MaxRuns < 0 || c.MemoryBudget < 0 {
+		return c, fmt.Errorf("new host: MaxRuns %d and MemoryBudget %d must not be negative", c.MaxRuns, c.MemoryBudget)
+	}
+	if c.Source == "" {
+		c.Source = "default"
+	}
+	if c.Instance == "" {
+		c.Instance = NewInstance()
+	}
+	c.OrphanGrace = orDefault(c.OrphanGrace, DefaultOrphanGrace)
+	c.CommitGrace = orDefault(c.CommitGrace, DefaultCommitGrace)
+	c.Lease = orDefault(c.Lease, DefaultLease)
+	if c.DrainTimeout == 0 {
+		c.DrainTimeout = DefaultDrainTimeout
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c, nil
+}
+
+// NewInstance makes an instance id: the pid for people, and a random part, since a pid is used again.
+func NewInstance() string {
+	id := uuid.New()
+	return fmt.Sprintf("%d-%x", os.Getpid(), id[:4])
+}
+
+func newRunID() (string, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return "", fmt.Errorf("make a run id: %w", err)
+	}
+	return id.String(), nil
+}

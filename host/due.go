@@ -1,0 +1,95 @@
+package host
+
+import (
+	"container/heap"
+	"slices"
+	"time"
+
+	"github.com/wcron/wcron/claims"
+)
+
+// dueItem is one thing that becomes due: a job's next slot, or a pending attempt.
+type dueItem struct {
+	at        time.Time
+	job       string
+	pending   *claims.Pending // nil: the job's next slot
+	index     int             // in the heap; -1: not in it
+	dead      bool            // replaced by a later item of the same job, or done
+	retryAt   time.Time       // not to be looked at before
+	lockSince time.Time       // since when the job's lock is busy
+	why       string          // why it has not started although it is due
+}
+
+// dueHeap is the index of next due times: what is due is found in O(due).
+type dueHeap []*dueItem
+
+func (d dueHeap) Len() int           { return len(d) }
+func (d dueHeap) Less(i, j int) bool { return d[i].before(d[j]) }
+func (d dueHeap) Swap(i, j int) {
+	d[i], d[j] = d[j], d[i]
+	d[i].index, d[j].index = i, j
+}
+
+// Push implements heap.Interface.
+func (d *dueHeap) Push(x any) {
+	it := x.(*dueItem)
+	it.index = len(*d)
+	*d = append(*d, it)
+}
+
+// Pop implements heap.Interface.
+func (d *dueHeap) Pop() any {
+	old := *d
+	it := old[len(old)-1]
+	old[len(old)-1] = nil
+	*d = old[:len(old)-1]
+	it.index = -1
+	return it
+}
+
+func (it *dueItem) before(other *dueItem) bool {
+	if it.at.Equal(other.at) {
+		return it.job < other.job
+	}
+	return it.at.Before(other.at)
+}
+
+// schedule puts an item into the index.
+func (l *loop) schedule(it *dueItem) {
+	it.dead = false
+	heap.Push(&l.due, it)
+}
+
+// drop takes an item out of wherever it is.
+func (l *loop) drop(it *dueItem) {
+	if it == nil {
+		return
+	}
+	it.dead = true
+	if it.index >= 0 {
+		heap.Remove(&l.due, it.index)
+	}
+}
+
+// collect moves what has become due into waiting and reports whether there was any.
+func (l *loop) collect(now time.Time) bool {
+	any := false
+	for len(l.due) > 0 && !l.due[0].at.After(now) {
+		it := heap.Pop(&l.due).(*dueItem)
+		l.waiting = append(l.waiting, it)
+		any = true
+	}
+	l.waiting = slices.DeleteFunc(l.waiting, func(it *dueItem) bool { return it.dead })
+	if any {
+		slices.SortStableFunc(l.waiting, func(a, b *dueItem) int {
+			switch {
+			case a.before(b):
+				return -1
+			case b.before(a):
+				return 1
+			}
+			return 0
+		})
+	}
+	return any
+}

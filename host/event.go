@@ -1,0 +1,82 @@
+package host
+
+import (
+	"time"
+
+	"github.com/wcron/wcron/claims"
+)
+
+// EventKind names what happened.
+type EventKind string
+
+// The kinds of events.
+const (
+	Started      EventKind = "started"       // a guest started
+	EndedRun     EventKind = "ended"         // a run's outcome is committed
+	LateResult   EventKind = "late_result"   // a run ended after it was given up; nothing was committed
+	SlotSkipped  EventKind = "skipped"       // slots passed over, with the reason
+	SlotMissed   EventKind = "missed"        // slots that no host was there for, or late
+	Recovered    EventKind = "recovered"     // an orphan was closed
+	JobAdded     EventKind = "job_added"     // a job is new, or changed
+	JobRemoved   EventKind = "job_removed"   // a job is gone
+	JobBroken    EventKind = "job_broken"    // a job cannot run, with the reason
+	JobReady     EventKind = "job_ready"     // its module is compiled
+	JobDisabled  EventKind = "job_disabled"  // a guest asked for it with exit 78
+	HostStarted  EventKind = "host_started"  // the owner has joined
+	HostDraining EventKind = "host_draining" // no new claims
+	HostStopped  EventKind = "host_stopped"
+	TickFailed   EventKind = "tick_failed" // the ledger or the system refused; tried again
+	Stalled      EventKind = "stalled"     // an owner that cannot be judged is silent for longer than its lease
+	Lost         EventKind = "lost_events" // Count events were dropped because OnEvent was too slow
+)
+
+// Event tells what the host did. Fields that do not apply are zero.
+type Event struct {
+	Kind     EventKind
+	Time     time.Time
+	Job      string
+	RunID    string
+	Slot     claims.Slot
+	Attempt  int
+	Digest   string
+	Lateness time.Duration // Started: behind the slot's time
+	Duration time.Duration // EndedRun: of the guest
+	Outcome  claims.Outcome
+	Cause    claims.Cause
+	ExitCode *int64
+	Reason   string
+	Evidence string    // Recovered
+	Count    int64     // SlotSkipped, SlotMissed: how many; Started: slots that the run stands for
+	Until    time.Time // SlotSkipped, SlotMissed: the last one's time
+	Retry    time.Time // EndedRun: when the next attempt is due
+	Output   []byte    // EndedRun: what it wrote, where that is short enough to travel with the commit
+	Err      error     // TickFailed
+}
+
+const eventQueue = 4096
+
+// emit queues an event for OnEvent and never blocks.
+func (h *Host) emit(e Event) {
+	if e.Time.IsZero() {
+		e.Time = h.now()
+	}
+	h.log(e)
+	if h.cfg.OnEvent == nil {
+		return
+	}
+	select {
+	case h.events <- e:
+	default:
+		h.dropped.Add(1)
+	}
+}
+
+// deliver calls OnEvent until the queue is closed.
+func (h *Host) deliver() {
+	for e := range h.events {
+		h.cfg.OnEvent(e)
+		if n := h.dropped.Swap(0); n > 0 {
+			h.cfg.OnEvent(Event{Kind: Lost, Time: h.now(), Count: n})
+		}
+	}
+}

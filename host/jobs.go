@@ -1,0 +1,272 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/wcron/wcron/claims"
+	"github.com/wcron/wcron/schedule"
+)
+
+// job is a job of the present set, with what the ledger says of it.
+type job struct {
+	def     Job
+	row     claims.Job     // Name is empty until the job is registered
+	spec    *schedule.Spec // nil: only when asked for, or badSpec
+	badSpec string         // why its schedule cannot be computed
+	item    *dueItem       // its next slot
+	mod     *module        // compiled: what runs from now on; nil: nothing yet
+	want    *module        // what it is to run; equal to mod once that is compiled
+	running map[string]*run
+	busy    bool // a claim of its next slot is under way
+}
+
+// reload takes over the source's present set: what is new or changed is registered, what is gone is removed. Runs in flight go on.
+func (l *loop) reload() {
+	set := l.h.cfg.Jobs.Jobs()
+	names := make(map[string]bool, len(set))
+	var changed []*job
+	for _, def := range set {
+		if names[def.Name] {
+			l.h.emit(Event{Kind: JobBroken, Job: def.Name, Reason: "two jobs have this name; the first one counts"})
+			continue
+		}
+		names[def.Name] = true
+		j := l.jobs[def.Name]
+		if j != nil && sameJob(j.def, def) {
+			continue
+		}
+		if j == nil {
+			j = &job{running: map[string]*run{}}
+			l.jobs[def.Name] = j
+		}
+		l.define(j, def)
+		changed = append(changed, j)
+	}
+	var gone []string
+	for name, j := range l.jobs {
+		if !names[name] {
+			gone = append(gone, name)
+			l.forget(j)
+		}
+	}
+	slices.Sort(gone)
+	l.remove(gone)
+	for part := range slices.Chunk(changed, 1000) {
+		l.register(part)
+	}
+}
+
+// define gives a job its definition of now.
+func (l *loop) define(j *job, def Job) {
+	j.def = def
+	l.shared.mu.Lock()
+	l.shared.defs[def.Name] = def
+	l.shared.mu.Unlock()
+	j.badSpec = ""
+	if spec, err := parse(def.Schedule, def.Timezone, def.Name, j.row.Anchor); err != nil {
+		j.badSpec = err.Error()
+	} else {
+		j.spec = spec
+	}
+	if why := firstOf(def.Broken, j.badSpec); why != "" {
+		l.h.emit(Event{Kind: JobBroken, Job: def.Name, Digest: def.Module.Digest, Reason: why})
+	}
+	if def.Broken == "" {
+		l.wantModule(j)
+	}
+}
+
+// parse reads a schedule as it is in force since anchor; nil without an error is that of a job without one. The grid of @every
+// lies on whole seconds.
+func parse(text, zone, name string, anchor time.Time) (*schedule.Spec, error) {
+	if text == "" {
+		return nil, nil
+	}
+	opt := schedule.Options{Name: name, Anchor: anchor.Truncate(time.Second), Location: time.UTC}
+	if zone != "" {
+		loc, err := time.LoadLocation(zone)
+		if err != nil {
+			return nil, fmt.Errorf("timezone %q: %w", zone, err)
+		}
+		opt.Location = loc
+	}
+	return schedule.Parse(text, opt)
+}
+
+// Occurrences is the schedule of a ledger row, as the host reads it: the next time strictly after its argument.
+func Occurrences(row claims.Job) (func(after time.Time) time.Time, error) {
+	spec, err := parse(row.Schedule, row.Timezone, row.Name, row.Anchor)
+	if err != nil {
+		return nil, fmt.Errorf("schedule of job %q: %w", row.Name, err)
+	}
+	if spec == nil {
+		return func(time.Time) time.Time { return time.Time{} }, nil
+	}
+	return spec.Next, nil
+}
+
+// register puts jobs into the ledger. A job whose schedule cannot be read keeps the one that it had.
+func (l *loop) register(jobs []*job) {
+	if l.h.cfg.Only != "" {
+		return
+	}
+	now := l.h.now()
+	var puts []claims.Put
+	var of []*job
+	for _, j := range jobs {
+		if j.badSpec != "" || (j.def.Broken != "" && j.def.Schedule == "") {
+			continue
+		}
+		p := claims.Put{Name: j.def.Name, Definition: j.def.definition(), Timezone: j.def.Timezone}
+		if spec, err := parse(j.def.Schedule, j.def.Timezone, j.def.Name, now); err == nil && spec != nil {
+			p.Schedule, p.Timezone, p.First = spec.String(), spec.Location().String(), spec.Next(now)
+		}
+		puts, of = append(puts, p), append(of, j)
+	}
+	if len(puts) == 0 {
+		return
+	}
+	l.write(func(ctx context.Context) func() {
+		rows, err := l.h.cfg.Store.Put(ctx, now, l.h.cfg.Source, puts)
+		return func() {
+			if err != nil {
+				l.fail("register jobs", err)
+				l.later(func() { l.register(of) })
+				return
+			}
+			for i, row := range rows {
+				if l.jobs[row.Name] == of[i] {
+					l.setRow(of[i], row)
+					l.h.emit(Event{Kind: JobAdded, Job: row.Name, Digest: of[i].def.Module.Digest, Reason: row.Schedule})
+				}
+			}
+		}
+	})
+}
+
+// remove takes jobs out of the ledger.
+func (l *loop) remove(names []string) {
+	if len(names) == 0 || l.h.cfg.Only != "" {
+		return
+	}
+	now := l.h.now()
+	l.write(func(ctx context.Context) func() {
+		err := l.h.cfg.Store.Remove(ctx, now, l.h.cfg.Source, names)
+		return func() {
+			if err != nil {
+				l.fail("remove jobs", err)
+				l.later(func() { l.remove(slices.DeleteFunc(names, func(n string) bool { return l.jobs[n] != nil })) })
+				return
+			}
+			for _, n := range names {
+				l.h.emit(Event{Kind: JobRemoved, Job: n})
+			}
+		}
+	})
+}
+
+// forget drops a job from the loop; its runs in flight keep what they need.
+func (l *loop) forget(j *job) {
+	l.drop(j.item)
+	delete(l.jobs, j.def.Name)
+	l.shared.mu.Lock()
+	delete(l.shared.defs, j.def.Name)
+	l.shared.mu.Unlock()
+	l.releaseModule(j.mod, j)
+	l.releaseModule(j.want, j)
+	j.mod, j.want = nil, nil
+}
+
+// setRow takes over a row of the ledger, unless a newer one is known, and puts the job's next slot into the index.
+func (l *loop) setRow(j *job, row claims.Job) {
+	if row.Name == "" || row.Rev < j.row.Rev {
+		return
+	}
+	anchored := !row.Anchor.Equal(j.row.Anchor)
+	j.row = row
+	if anchored && j.def.Schedule != "" && j.badSpec == "" {
+		j.spec, _ = parse(j.def.Schedule, j.def.Timezone, j.def.Name, row.Anchor)
+	}
+	if j.busy {
+		return // the claim's answer brings a newer row
+	}
+	l.plan(j)
+}
+
+// plan indexes the next slot of a job.
+func (l *loop) plan(j *job) {
+	if l.h.cfg.Only != "" {
+		return
+	}
+	due := !j.row.Next.IsZero() && j.row.Removed.IsZero() && !j.row.Done
+	if it := j.item; it != nil && !it.dead {
+		if due && it.at.Equal(j.row.Next) {
+			return // it may be waiting: its reason and its place stay
+		}
+		l.drop(it)
+	}
+	j.item = nil
+	if due {
+		j.item = &dueItem{at: j.row.Next, job: j.def.Name, index: -1}
+		l.schedule(j.item)
+	}
+}
+
+// write queues a registration: one at a time and in order, never in the loop's own goroutine. f does it, and returns what the
+// loop is to do then.
+func (l *loop) write(f func(context.Context) func()) {
+	l.writes = append(l.writes, f)
+	l.nextWrite()
+}
+
+func (l *loop) nextWrite() {
+	if l.writing || len(l.writes) == 0 || l.draining {
+		return
+	}
+	f := l.writes[0]
+	l.writes = l.writes[1:]
+	l.writing = true
+	l.wg.Go(func() {
+		apply := f(l.ctx)
+		l.post(func() {
+			l.writing = false
+			apply()
+			l.nextWrite()
+		})
+	})
+}
+
+// later posts f after a pause, for a write that failed.
+func (l *loop) later(f func()) {
+	l.wg.Go(func() {
+		select {
+		case <-time.After(time.Second):
+			l.post(f)
+		case <-l.ctx.Done():
+		case <-l.gone:
+		}
+	})
+}
+
+func sameJob(a, b Job) bool {
+	return a.Module.Digest == b.Module.Digest && a.Schedule == b.Schedule && a.Timezone == b.Timezone &&
+		a.Timeout == b.Timeout && a.StartTimeout == b.StartTimeout && a.Memory == b.Memory && a.Output == b.Output &&
+		a.Entry == b.Entry && slices.Equal(a.Args, b.Args) && maps.Equal(a.Env, b.Env) && bytes.Equal(a.Input, b.Input) &&
+		a.Missed == b.Missed && a.Repeat == b.Repeat && a.HistoryRuns == b.HistoryRuns && a.HistoryBytes == b.HistoryBytes &&
+		a.Broken == b.Broken && a.Note == b.Note && a.Retry.Retries == b.Retry.Retries && a.Retry.Min == b.Retry.Min &&
+		a.Retry.Max == b.Retry.Max && slices.Equal(a.Retry.On, b.Retry.On)
+}
+
+func firstOf(reasons ...string) string {
+	for _, r := range reasons {
+		if r != "" {
+			return r
+		}
+	}
+	return ""
+}

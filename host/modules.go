@@ -1,0 +1,148 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+
+	"github.com/wcron/wcron/sandbox"
+)
+
+// module is a compiled module, or one that is about to be. It is shared by all jobs of its digest, and lives as long as one of
+// them or a run needs it.
+type module struct {
+	digest   string
+	load     func() ([]byte, error)
+	jobs     map[*job]bool
+	runs     int
+	compiled *sandbox.Module
+	err      error
+}
+
+// wantModule asks for the module of a job's definition. Until it is compiled the job goes on with the one that it has.
+func (l *loop) wantModule(j *job) {
+	digest := j.def.Module.Digest
+	if j.want != nil && j.want.digest == digest && j.want.err == nil {
+		return
+	}
+	old := j.want
+	m := l.modules[digest]
+	if m == nil {
+		m = &module{digest: digest, load: j.def.Module.Load, jobs: map[*job]bool{}}
+		l.modules[digest] = m
+		l.compile = append(l.compile, m)
+	}
+	m.jobs[j] = true
+	j.want = m
+	if old != j.mod {
+		l.releaseModule(old, j)
+	}
+	if m.compiled != nil {
+		l.adopt(j, m)
+	}
+	l.nextCompile()
+}
+
+// adopt lets a job's next run use a module.
+func (l *loop) adopt(j *job, m *module) {
+	old := j.mod
+	j.mod = m
+	if old != m {
+		l.releaseModule(old, j)
+	}
+}
+
+// nextCompile starts compiling as far as processors allow: half of them, so that jobs run on meanwhile.
+func (l *loop) nextCompile() {
+	for len(l.compile) > 0 && l.compiles < max(1, runtime.GOMAXPROCS(0)/2) && !l.draining {
+		m := l.compile[0]
+		l.compile = l.compile[1:]
+		if len(m.jobs) == 0 {
+			delete(l.modules, m.digest)
+			continue
+		}
+		l.compiles++
+		l.wg.Go(func() {
+			compiled, err := l.build(m)
+			l.post(func() { l.built(m, compiled, err) })
+		})
+	}
+}
+
+// build reads and compiles a module; whatever goes wrong in there is this module's error.
+func (l *loop) build(m *module) (compiled *sandbox.Module, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("compile module %.12s: panic: %v", m.digest, p)
+		}
+	}()
+	if m.load == nil {
+		return nil, fmt.Errorf("compile module %.12s: its job has no Module.Load", m.digest)
+	}
+	wasm, err := m.load()
+	if err != nil {
+		return nil, err
+	}
+	return l.h.engine.Compile(l.ctx, wasm)
+}
+
+func (l *loop) built(m *module, compiled *sandbox.Module, err error) {
+	l.compiles--
+	m.compiled, m.err = compiled, err
+	for j := range m.jobs {
+		if err != nil {
+			l.h.emit(Event{Kind: JobBroken, Job: j.def.Name, Digest: m.digest, Reason: err.Error()})
+			continue
+		}
+		l.adopt(j, m)
+		l.h.emit(Event{Kind: JobReady, Job: j.def.Name, Digest: m.digest})
+	}
+	l.retire(m)
+	l.nextCompile()
+}
+
+// releaseModule says that a job needs a module no more.
+func (l *loop) releaseModule(m *module, j *job) {
+	if m == nil {
+		return
+	}
+	delete(m.jobs, j)
+	l.retire(m)
+}
+
+// retire closes a module that nobody needs.
+func (l *loop) retire(m *module) {
+	if len(m.jobs) > 0 || m.runs > 0 || (m.compiled == nil && m.err == nil) {
+		return
+	}
+	if l.modules[m.digest] == m {
+		delete(l.modules, m.digest)
+	}
+	if c := m.compiled; c != nil {
+		m.compiled = nil
+		l.wg.Go(func() { c.Close(context.WithoutCancel(l.ctx)) })
+	}
+}
+
+func (l *loop) closeModules() {
+	for _, m := range l.modules {
+		if m.compiled != nil {
+			m.compiled.Close(context.WithoutCancel(l.ctx))
+		}
+	}
+}
+
+// refusal says why no run of a job can start, or nothing when one can, now or once its module is compiled.
+func (j *job) refusal() string {
+	switch {
+	case j.def.Broken != "":
+		return j.def.Broken
+	case j.badSpec != "":
+		return j.badSpec
+	case j.row.Disabled != "":
+		return "disabled: " + j.row.Disabled
+	case j.mod == nil && j.want != nil && j.want.err != nil:
+		return j.want.err.Error()
+	}
+	return ""
+}

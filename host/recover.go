@@ -1,0 +1,145 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/wcron/wcron/claims"
+	"github.com/wcron/wcron/output"
+)
+
+// recover closes the claims of owners that are gone, until ctx ends.
+func (l *loop) recover(ctx context.Context) {
+	every := time.NewTicker(recoverEvery)
+	defer every.Stop()
+	w := watcher{l: l, firstSeen: map[string]time.Time{}, stalled: map[string]bool{}}
+	for {
+		if err := w.look(ctx); err != nil && ctx.Err() == nil {
+			l.post(func() { l.fail("recover orphans", err) })
+		}
+		select {
+		case <-every.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// watcher is what recovery remembers from one look to the next.
+type watcher struct {
+	l         *loop
+	firstSeen map[string]time.Time // by run id
+	stalled   map[string]bool      // owners that were reported
+}
+
+// look judges the owner of every claim that is not this host's, and this host's own claims by their deadline.
+func (w *watcher) look(ctx context.Context) error {
+	open, err := w.l.h.cfg.Store.Open(ctx)
+	if err != nil {
+		return err
+	}
+	now := w.l.h.now()
+	byOwner := map[string][]claims.Open{}
+	seen := map[string]time.Time{}
+	for _, o := range open {
+		at, ok := w.firstSeen[o.RunID]
+		if !ok {
+			at = now
+		}
+		seen[o.RunID] = at
+		if o.Owner != w.l.h.cfg.Instance {
+			byOwner[o.Owner] = append(byOwner[o.Owner], o)
+		} else if !o.Deadline.IsZero() && now.After(o.Deadline) {
+			if err := w.close(ctx, o, "its deadline passed and its guest was not gone", "this host's own claim"); err != nil {
+				return err
+			}
+		}
+	}
+	w.firstSeen = seen
+	if len(byOwner) == 0 {
+		return nil
+	}
+	owners, err := w.l.h.cfg.Store.Owners(ctx)
+	if err != nil {
+		return err
+	}
+	records := map[string]claims.Owner{}
+	for _, o := range owners {
+		records[o.ID] = o
+	}
+	for id, of := range byOwner {
+		record, ok := records[id]
+		if !ok {
+			record = claims.Owner{ID: id}
+		}
+		if err := w.judge(ctx, record, of); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// judge recovers what an owner has left, holding its lock meanwhile so that nobody comes back as it.
+func (w *watcher) judge(ctx context.Context, owner claims.Owner, open []claims.Open) error {
+	probe, err := w.l.h.cfg.Store.Probe(ctx, owner.ID)
+	if err != nil {
+		return fmt.Errorf("probe owner %s: %w", owner.ID, err)
+	}
+	defer probe.Release()
+	verdict, why := claims.JudgeOwner(owner, probe)
+	now := w.l.h.now()
+	graces := claims.Graces{OrphanGrace: w.l.h.cfg.OrphanGrace, Lease: w.l.h.cfg.Lease}
+	for _, o := range open {
+		ok, reason := claims.Recoverable(o, verdict, why, owner.Seen, w.firstSeen[o.RunID], now, graces)
+		if ok {
+			if err := w.close(ctx, o, reason, fmt.Sprintf("%s: %s", verdict, why)); err != nil {
+				return err
+			}
+		} else if o.Deadline.IsZero() && now.Sub(owner.Seen) > w.l.h.cfg.Lease && !w.stalled[o.RunID] {
+			w.stalled[o.RunID] = true
+			w.l.h.emit(Event{
+				Kind: Stalled, Job: o.Job, RunID: o.RunID, Slot: o.Slot,
+				Reason: fmt.Sprintf("owner %s has not renewed its lease for %s (%s); if it is wedged: wcron cancel --force %s", owner.ID, now.Sub(owner.Seen).Round(time.Second), why, o.RunID),
+			})
+		}
+	}
+	return nil
+}
+
+// close finalizes an orphan with its own token: a failed attempt, which the job's policy may try again.
+func (w *watcher) close(ctx context.Context, o claims.Open, reason, evidence string) error {
+	w.l.shared.mu.Lock()
+	def, known := w.l.shared.defs[o.Job]
+	w.l.shared.mu.Unlock()
+	now := w.l.h.now()
+	f := claims.Final{
+		Token: o.Token, Outcome: claims.Orphaned, Reason: reason, Evidence: evidence, EndedAt: now, Counts: o.Attempt == 1, Repeat: def.Repeat,
+	}
+	if w.l.h.cfg.Spool != "" {
+		if kept, ok, err := output.Recover(w.l.h.cfg.Spool, o.RunID, def.output()); err == nil && ok {
+			f.Output = claims.Output{Inline: kept.Inline, File: kept.File, Bytes: kept.Bytes, Cut: kept.Cut, Digest: kept.Digest, Partial: true}
+		}
+	}
+	if known {
+		row, err := w.l.h.cfg.Store.Job(ctx, o.Job)
+		if err != nil {
+			return err
+		}
+		if due, ok := def.Retry.Retry(claims.Ended{Outcome: claims.Orphaned, Attempt: o.Attempt, At: now, Slot: o.Slot, Next: row.Next}); ok {
+			f.Retry = due
+		}
+	}
+	done, err := w.l.h.cfg.Store.Finalize(ctx, now, []claims.Final{f})
+	if err != nil {
+		return fmt.Errorf("recover run %s: %w", o.RunID, err)
+	}
+	if len(done) == 1 && done[0].Status == claims.Done {
+		w.l.h.emit(Event{
+			Kind: Recovered, Time: now, Job: o.Job, RunID: o.RunID, Slot: o.Slot, Attempt: o.Attempt, Outcome: claims.Orphaned,
+			Reason: reason, Evidence: evidence, Retry: f.Retry,
+		})
+	}
+	w.l.h.Poll()
+	return nil
+}

@@ -1,0 +1,242 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/wcron/wcron/claims"
+	"github.com/wcron/wcron/output"
+	"github.com/wcron/wcron/sandbox"
+)
+
+// run is an attempt that this host owns.
+type run struct {
+	token     claims.Token
+	slot      claims.Slot
+	attempt   int
+	def       Job
+	mod       *module
+	row       claims.Job // as of the claim
+	input     json.RawMessage
+	by        string
+	standsFor int64
+	claimedAt time.Time
+	deadline  time.Time // of the claim
+	unlock    func()
+	ctx       context.Context
+	kill      context.CancelCauseFunc
+	booked    bool // its guest has started, and the budget counts its memory
+	memory    int64
+}
+
+// Causes with which a run is killed.
+var (
+	errCancelled = sandbox.ErrCancelled
+	errShutdown  = sandbox.ErrShutdown
+)
+
+// start lets a won claim run on a goroutine of its own.
+func (l *loop) start(t *attempt, a claims.Claimed, now time.Time) {
+	r := &run{
+		token: a.Token, slot: t.claim.Slot, attempt: t.claim.Attempt, def: t.job.def, mod: t.mod, row: a.Job,
+		input: a.Input, by: a.By, standsFor: t.claim.StandsFor, claimedAt: now, deadline: t.claim.Deadline, unlock: sync.OnceFunc(t.unlock),
+		memory: t.mod.compiled.MinMemory(),
+	}
+	r.ctx, r.kill = context.WithCancelCause(l.ctx)
+	l.running[r.token.RunID] = r
+	t.job.running[r.token.RunID] = r
+	t.mod.runs++
+	l.unbooked += r.memory
+	l.wg.Go(func() {
+		f := l.execute(r)
+		done, err := l.commit(f)
+		l.post(func() { l.ended(r, f, done, err) })
+	})
+}
+
+// execute runs the guest and says what it came to. Nothing that happens in it reaches beyond this run.
+func (l *loop) execute(r *run) (f claims.Final) {
+	f = claims.Final{Token: r.token, Repeat: r.def.Repeat}
+	defer r.kill(nil)
+	defer func() {
+		if p := recover(); p != nil {
+			f = fault(f, l.h.now(), fmt.Sprintf("panic in the host: %v\n%s", p, debug.Stack()))
+		}
+		r.unlock()
+		l.settle(r, &f)
+	}()
+	if reason := l.mayStart(r); reason != "" {
+		return fault(f, l.h.now(), reason)
+	}
+	rec := output.New(r.token.RunID, output.Config{Dir: l.h.cfg.Spool, Limit: r.def.output()})
+	defer rec.Discard()
+	rec.Begin()
+
+	f.StartedAt = l.h.now()
+	event, env := l.event(r, f.StartedAt)
+	l.post(func() { l.book(r) })
+	l.h.emit(Event{
+		Kind: Started, Time: f.StartedAt, Job: r.def.Name, RunID: r.token.RunID, Slot: r.slot, Attempt: r.attempt,
+		Digest: r.mod.digest, Lateness: f.StartedAt.Sub(r.slot.At), Count: r.standsFor,
+	})
+	res := r.mod.compiled.Run(r.ctx, sandbox.Run{
+		Args: append([]string{r.def.Name}, r.def.Args...), Env: env, Stdin: bytes.NewReader(event), Stdout: rec, Stderr: rec,
+		Entry: r.def.Entry, Memory: r.def.memory(), Timeout: r.def.timeout(),
+	})
+	r.unlock() // the guest is gone
+	f.EndedAt = l.h.now()
+	f.Outcome, f.Cause = claims.Outcome(res.Outcome), claims.Cause(res.Cause)
+	f.Reason, f.Memory = res.Reason, res.MemoryPeak
+	if res.HasExit {
+		code := int64(res.ExitCode)
+		f.ExitCode = &code
+	}
+	return l.keep(f, rec)
+}
+
+// keep takes over the run's output. Output that cannot be kept fails the run: an outcome without it would be half a record.
+func (l *loop) keep(f claims.Final, rec *output.Recorder) claims.Final {
+	kept, err := rec.Finish()
+	f.Output = claims.Output{Inline: kept.Inline, File: kept.File, Bytes: kept.Bytes, Cut: kept.Cut, Digest: kept.Digest}
+	if err != nil {
+		f.Outcome, f.Cause, f.ExitCode = claims.Failed, claims.HostFault, nil
+		f.Reason = fmt.Sprintf("keep the output: %v", err)
+	}
+	return f
+}
+
+// mayStart says why a guest must not start: its claim is too old, by the wall clock, which counts a suspend, or no longer ours.
+func (l *loop) mayStart(r *run) string {
+	if late := l.h.now().Sub(r.claimedAt); late > r.def.startTimeout() {
+		return fmt.Sprintf("could not start within start_timeout = %s: %s have passed since the claim", r.def.startTimeout(), late)
+	}
+	runs, err := l.h.cfg.Store.Runs(r.ctx, claims.RunQuery{RunID: r.token.RunID, Limit: 1})
+	switch {
+	case err != nil:
+		return fmt.Sprintf("could not make sure of the claim before the start: %v", err)
+	case len(runs) != 1 || runs[0].Outcome != claims.Running || runs[0].Seq != r.token.Seq:
+		return "the claim was lost before the start"
+	}
+	return ""
+}
+
+func fault(f claims.Final, now time.Time, reason string) claims.Final {
+	f.Outcome, f.Cause, f.ExitCode, f.Reason, f.EndedAt = claims.Failed, claims.HostFault, nil, reason, now
+	return f
+}
+
+// settle adds what the rules make of an outcome: another attempt, the repeat count, a job that disables itself.
+func (l *loop) settle(r *run, f *claims.Final) {
+	if f.EndedAt.IsZero() {
+		f.EndedAt = l.h.now()
+	}
+	f.Counts = r.attempt == 1 && !f.StartedAt.IsZero()
+	if due, ok := r.def.Retry.Retry(claims.Ended{
+		Outcome: f.Outcome, Cause: f.Cause, ExitCode: f.ExitCode, Attempt: r.attempt, At: f.EndedAt, Slot: r.slot,
+		Next: r.row.Next, Jitter: rand.Float64(),
+	}); ok {
+		f.Retry = due
+	}
+	if f.Cause == claims.Exit && f.ExitCode != nil && *f.ExitCode == claims.ExitDisable {
+		f.Disable = fmt.Sprintf("run %s ended with exit code %d; change the plugin or its configuration", r.token.RunID, claims.ExitDisable)
+	}
+	if r.standsFor > 0 {
+		f.Reason = firstOf(f.Reason, claims.LateReason(r.standsFor))
+	}
+}
+
+// commit makes the outcome durable, and tries again until it is or the host is at its end: what cannot be committed then is an
+// orphan, which the next host recovers.
+func (l *loop) commit(f claims.Final) (claims.Finalized, error) {
+	wait := 50 * time.Millisecond
+	for {
+		answers, err := l.h.cfg.Store.Finalize(l.ctx, l.h.now(), []claims.Final{f})
+		if err == nil && len(answers) == 1 {
+			return answers[0], nil
+		}
+		if l.ctx.Err() != nil || errors.Is(err, claims.ErrNewer) || errors.Is(err, claims.ErrClosed) {
+			return claims.Finalized{}, err
+		}
+		l.h.emit(Event{Kind: TickFailed, Job: f.Job, RunID: f.RunID, Reason: "commit a run; it is tried again", Err: err})
+		if diskFull(err) && f.Output.Bytes > 0 {
+			f.Output = claims.Output{Cut: f.Output.Bytes + f.Output.Cut}
+			f.Outcome, f.Cause, f.ExitCode = claims.Failed, claims.HostFault, nil
+			f.Reason = fmt.Sprintf("keep the output: %v", err)
+		}
+		select {
+		case <-time.After(wait):
+			wait = min(2*wait, 5*time.Second)
+		case <-l.ctx.Done():
+		}
+	}
+}
+
+func diskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || (err != nil && strings.Contains(err.Error(), "disk is full"))
+}
+
+// book moves a run's memory from what the loop expects to what the budget counts.
+func (l *loop) book(r *run) {
+	if !r.booked {
+		r.booked = true
+		l.unbooked -= r.memory
+	}
+}
+
+// ended takes a run out of the loop's state and tells what it came to.
+func (l *loop) ended(r *run, f claims.Final, done claims.Finalized, err error) {
+	l.book(r)
+	delete(l.running, r.token.RunID)
+	r.mod.runs--
+	l.retire(r.mod)
+	l.shared.mu.Lock()
+	l.shared.ended[r.def.Name] = struct{}{}
+	l.shared.mu.Unlock()
+
+	e := Event{
+		Kind: EndedRun, Time: f.EndedAt, Job: r.def.Name, RunID: r.token.RunID, Slot: r.slot, Attempt: r.attempt, Digest: r.mod.digest,
+		Outcome: f.Outcome, Cause: f.Cause, ExitCode: f.ExitCode, Reason: f.Reason, Retry: f.Retry, Output: f.Output.Inline, Err: err,
+	}
+	if !f.StartedAt.IsZero() {
+		e.Duration = f.EndedAt.Sub(f.StartedAt)
+	}
+	if err != nil {
+		e.Kind, e.Reason = TickFailed, "a run's outcome is not committed; it will be recovered as an orphan"
+	}
+	switch done.Status {
+	case claims.Fenced:
+		e.Kind, e.Reason, e.Retry = LateResult, "the run was given up before; nothing of it was committed", time.Time{}
+	case claims.Dropped:
+		e.Outcome, e.Cause, e.Reason, e.Retry = claims.Discarded, "", "its job was removed", time.Time{}
+	}
+	l.h.emit(e)
+	l.after(r, e, done)
+}
+
+// after lets the job go on.
+func (l *loop) after(r *run, e Event, done claims.Finalized) {
+	final := e.Retry.IsZero()
+	if l.h.cfg.Only == r.slot.ID && final {
+		l.finished = true
+	}
+	// The job may have been removed and added again meanwhile: then it is another one, and this run is none of its own.
+	if j := l.jobs[r.def.Name]; j != nil && j.running[r.token.RunID] == r {
+		delete(j.running, r.token.RunID)
+		l.setRow(j, done.Job)
+		if j.row.Disabled != "" && e.ExitCode != nil && *e.ExitCode == claims.ExitDisable {
+			l.h.emit(Event{Kind: JobDisabled, Job: r.def.Name, RunID: r.token.RunID, Reason: j.row.Disabled})
+		}
+	}
+	if !final && e.Kind == EndedRun {
+		l.addPending(claims.Pending{Slot: r.slot, Attempt: r.attempt + 1, Due: e.Retry, Input: r.input, By: r.by})
+	}
+}

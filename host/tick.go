@@ -1,0 +1,314 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/wcron/wcron/claims"
+)
+
+// attempt is a claim that the loop asks for.
+type attempt struct {
+	item     *dueItem
+	job      *job
+	claim    claims.Claim
+	mod      *module // nil: nothing is to run
+	unlock   func()
+	lockBusy string // the job's lock was not to be had
+}
+
+// tick claims what is due and can start. It looks at due times only, never at all jobs.
+func (l *loop) tick() {
+	if l.claiming || l.draining {
+		return
+	}
+	now := l.h.now()
+	fresh := l.collect(now)
+	if len(l.waiting) == 0 || (!fresh && l.free() == 0 && !l.retryDue(now)) {
+		return
+	}
+	var tries []*attempt
+	keep := l.waiting[:0]
+	for _, it := range l.waiting {
+		var try *attempt
+		if len(tries) < claimBatch && !it.retryAt.After(now) {
+			try, it.why = l.consider(it, now, tries)
+		}
+		if try == nil {
+			keep = append(keep, it)
+			continue
+		}
+		tries = append(tries, try)
+	}
+	clear(l.waiting[len(keep):])
+	l.waiting = keep
+	if len(tries) > 0 {
+		l.claim(now, tries)
+	}
+}
+
+func (l *loop) retryDue(now time.Time) bool {
+	for _, it := range l.waiting {
+		if !it.retryAt.IsZero() && !it.retryAt.After(now) {
+			return true
+		}
+	}
+	return false
+}
+
+// consider decides about one due item: an attempt, or the reason to wait.
+func (l *loop) consider(it *dueItem, now time.Time, tries []*attempt) (*attempt, string) {
+	j := l.jobs[it.job]
+	switch {
+	case j == nil || j.row.Name == "":
+		return nil, "the job is not registered here"
+	case j.busy:
+		return nil, "a claim is under way"
+	case it.pending != nil:
+		return l.considerPending(it, j, now, tries)
+	}
+	return l.considerSlot(it, j, now, tries)
+}
+
+func (l *loop) considerSlot(it *dueItem, j *job, now time.Time, tries []*attempt) (*attempt, string) {
+	if j.spec == nil {
+		return nil, firstOf(j.badSpec, "its schedule is not known")
+	}
+	refuse := j.refusal()
+	if refuse == "" {
+		for id := range j.running {
+			refuse = fmt.Sprintf("run %s was still running", id)
+		}
+	}
+	if refuse == "" && !it.lockSince.IsZero() && now.Sub(it.lockSince) > lockPatience {
+		refuse = "an earlier process may still act: the job's lock is held and no run is recorded"
+	}
+	if refuse == "" && !j.row.Paused {
+		if why := l.cannotStart(j, tries); why != "" {
+			return nil, why
+		}
+	}
+	p := claims.Plan(claims.Due{
+		Job: j.row, Next: j.spec.Next, Now: now, Policy: j.def.Missed, Since: l.begun, Refuse: refuse,
+	})
+	try := &attempt{item: it, job: j, claim: claims.Claim{
+		Slot: claims.ScheduledSlot(j.def.Name, p.At), Attempt: 1, From: j.row.Next, Next: p.Next, Passed: p.Passed, StandsFor: p.StandsFor,
+		IfBusy: "a run of another host was still running",
+	}}
+	if p.At.IsZero() {
+		try.claim.Slot = claims.ScheduledSlot(j.def.Name, j.row.Next)
+	} else if err := l.armed(try, now); err != nil {
+		return nil, err.Error()
+	}
+	j.busy = true
+	return try, ""
+}
+
+func (l *loop) considerPending(it *dueItem, j *job, now time.Time, tries []*attempt) (*attempt, string) {
+	if why := j.refusal(); why != "" {
+		return nil, why
+	}
+	for id := range j.running {
+		return nil, fmt.Sprintf("run %s is running", id)
+	}
+	if why := l.cannotStart(j, tries); why != "" {
+		return nil, why
+	}
+	try := &attempt{item: it, job: j, claim: claims.Claim{Slot: it.pending.Slot, Attempt: it.pending.Attempt}}
+	if err := l.armed(try, now); err != nil {
+		return nil, err.Error()
+	}
+	j.busy = true
+	return try, ""
+}
+
+// armed makes an attempt one that runs.
+func (l *loop) armed(try *attempt, now time.Time) error {
+	id, err := newRunID()
+	if err != nil {
+		return err
+	}
+	j := try.job
+	try.mod = j.mod
+	try.claim.RunID, try.claim.Digest = id, j.mod.digest
+	try.claim.Deadline = claims.ClaimDeadline(now, j.def.startTimeout(), j.def.timeout(), l.h.cfg.CommitGrace)
+	return nil
+}
+
+// free is how many runs may start now.
+func (l *loop) free() int {
+	if l.h.cfg.MaxRuns == 0 {
+		return claimBatch
+	}
+	return max(l.h.cfg.MaxRuns-len(l.running), 0)
+}
+
+// cannotStart says what a job's run has to wait for, besides the attempts that are already chosen.
+func (l *loop) cannotStart(j *job, tries []*attempt) string {
+	if j.mod == nil {
+		return "its module is being compiled"
+	}
+	var chosen int
+	var memory int64
+	for _, t := range tries {
+		if t.mod != nil {
+			chosen++
+			memory += t.mod.compiled.MinMemory()
+		}
+	}
+	if chosen >= l.free() {
+		return fmt.Sprintf("all %d run slots are taken", l.h.cfg.MaxRuns)
+	}
+	if l.h.budget == nil || len(l.running)+chosen == 0 {
+		return ""
+	}
+	if !l.h.budget.Fits(l.unbooked + memory + j.mod.compiled.MinMemory()) {
+		return "the memory budget is used up"
+	}
+	return ""
+}
+
+// claim asks the ledger for all attempts in one transaction, outside the loop.
+func (l *loop) claim(now time.Time, tries []*attempt) {
+	l.claiming = true
+	l.wg.Go(func() {
+		answers, err := l.claimAll(l.ctx, now, tries)
+		l.post(func() {
+			l.claiming = false
+			l.claimed(tries, answers, err)
+		})
+	})
+}
+
+// claimAll takes the jobs' locks and claims. The answers are in the order of those tries that are not lockBusy.
+func (l *loop) claimAll(ctx context.Context, now time.Time, tries []*attempt) (answers []claims.Claimed, err error) {
+	defer func() {
+		if err == nil {
+			return
+		}
+		for _, t := range tries {
+			t.release()
+		}
+	}()
+	items := make([]claims.Claim, 0, len(tries))
+	for _, t := range tries {
+		if t.mod != nil {
+			t.unlock, err = l.h.cfg.Store.LockJob(ctx, t.job.def.Name, 0)
+			if errors.Is(err, claims.ErrBusy) {
+				t.lockBusy, err = err.Error(), nil
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		items = append(items, t.claim)
+	}
+	if len(items) == 0 {
+		return nil, nil
+	}
+	answers, err = l.h.cfg.Store.Claim(ctx, now, l.h.cfg.Instance, items)
+	if err == nil && len(answers) != len(items) {
+		err = fmt.Errorf("the store gave %d answers to %d claims", len(answers), len(items))
+	}
+	return answers, err
+}
+
+func (t *attempt) release() {
+	if t.unlock != nil {
+		t.unlock()
+		t.unlock = nil
+	}
+}
+
+// claimed applies the ledger's answers.
+func (l *loop) claimed(tries []*attempt, answers []claims.Claimed, err error) {
+	if err != nil {
+		l.fail("claim due jobs", err)
+	}
+	now := l.h.now()
+	for _, t := range tries {
+		t.job.busy = false
+		switch {
+		case err != nil:
+			l.again(t, now.Add(time.Second))
+		case t.lockBusy != "":
+			if t.item.lockSince.IsZero() {
+				t.item.lockSince = now
+			}
+			t.item.why = t.lockBusy
+			l.again(t, now.Add(200*time.Millisecond))
+		default:
+			l.answered(t, answers[0], now)
+			answers = answers[1:]
+		}
+	}
+}
+
+// again puts an attempt's item back; what happened to the job meanwhile decides whether it still counts.
+func (l *loop) again(t *attempt, at time.Time) {
+	t.item.retryAt = at
+	if !t.item.dead {
+		l.waiting = append(l.waiting, t.item)
+	}
+	if t.item.pending == nil && l.jobs[t.item.job] == t.job {
+		l.plan(t.job)
+	}
+}
+
+func (l *loop) answered(t *attempt, a claims.Claimed, now time.Time) {
+	if t.item.pending == nil {
+		l.drop(t.item)
+	}
+	if a.Status != claims.Won {
+		t.release()
+	}
+	current := l.jobs[t.item.job] == t.job
+	if current {
+		l.setRow(t.job, a.Job)
+		l.plan(t.job)
+	}
+	switch a.Status {
+	case claims.Won:
+		l.told(t)
+		l.forgetPending(t.item)
+		l.start(t, a, now)
+	case claims.Passing:
+		l.told(t)
+		l.forgetPending(t.item)
+	case claims.Busy:
+		if t.item.pending != nil {
+			t.item.why = "run " + a.Holder + " is running"
+			l.again(t, now.Add(pollInterval))
+			return
+		}
+		l.told(t)
+		l.h.emit(Event{Kind: SlotSkipped, Job: t.job.def.Name, Slot: t.claim.Slot, Count: 1, Until: t.claim.Slot.At, Reason: t.claim.IfBusy})
+	case claims.Stale:
+		l.forgetPending(t.item)
+		if it := t.job.item; current && it != nil && t.item.pending == nil && it.at.Equal(t.claim.From) {
+			it.retryAt = now.Add(time.Second) // refused for a reason that this host does not see yet
+		}
+	}
+}
+
+// told emits what a claim passed over.
+func (l *loop) told(t *attempt) {
+	for _, p := range t.claim.Passed {
+		kind := SlotSkipped
+		if p.Verdict == claims.Missed {
+			kind = SlotMissed
+		}
+		l.h.emit(Event{Kind: kind, Job: t.job.def.Name, Slot: claims.ScheduledSlot(t.job.def.Name, p.First), Count: p.Count, Until: p.Last, Reason: p.Reason})
+	}
+}
+
+func (l *loop) forgetPending(it *dueItem) {
+	if it.pending == nil {
+		return
+	}
+	l.drop(it)
+	delete(l.pending, it.pending.Slot.ID)
+}

@@ -1,0 +1,117 @@
+package host
+
+import (
+	"context"
+	"time"
+
+	"github.com/wcron/wcron/claims"
+)
+
+// poll looks at the ledger for what others have done, until ctx ends.
+func (l *loop) poll(ctx context.Context) {
+	every := time.NewTicker(pollInterval)
+	defer every.Stop()
+	var rev int64
+	for {
+		changes, err := l.h.cfg.Store.Changes(ctx, l.h.cfg.Instance, rev)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			l.post(func() { l.fail("poll the ledger", err) })
+		} else {
+			rev = changes.Rev
+			l.post(func() { l.changed(changes) })
+		}
+		select {
+		case <-every.C:
+		case <-l.h.poke:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// changed applies a poll.
+func (l *loop) changed(c claims.Changes) {
+	var strange []string
+	for _, row := range c.Jobs {
+		if j := l.jobs[row.Name]; j != nil {
+			l.setRow(j, row)
+		} else if !l.first && row.Source == l.h.cfg.Source && row.Removed.IsZero() {
+			strange = append(strange, row.Name)
+		}
+	}
+	if !l.first { // what was removed while no host ran
+		l.first = true
+		l.remove(strange)
+	}
+	for _, p := range c.Pending {
+		l.addPending(p)
+	}
+	for _, o := range c.Cancels {
+		if r := l.running[o.RunID]; r != nil {
+			r.kill(errCancelled)
+		}
+	}
+}
+
+// addPending indexes work that is due apart from the schedule.
+func (l *loop) addPending(p claims.Pending) {
+	if only := l.h.cfg.Only; only != "" && only != p.Slot.ID {
+		return
+	}
+	if it := l.pending[p.Slot.ID]; it != nil {
+		if it.pending.Attempt >= p.Attempt {
+			return
+		}
+		l.drop(it)
+	}
+	it := &dueItem{at: p.Due, job: p.Slot.Job, pending: &p, index: -1}
+	l.pending[p.Slot.ID] = it
+	l.schedule(it)
+}
+
+// renew keeps the owner's lease alive until ctx ends.
+func (l *loop) renew(ctx context.Context) {
+	every := time.NewTicker(renewEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-every.C:
+		case <-ctx.Done():
+			return
+		}
+		if err := l.h.cfg.Store.Renew(ctx, l.h.now(), l.h.cfg.Instance); err != nil && ctx.Err() == nil {
+			l.post(func() { l.fail("renew the lease", err) })
+		}
+	}
+}
+
+// prune drops old history of jobs that ran, until ctx ends.
+func (l *loop) prune(ctx context.Context) {
+	every := time.NewTicker(pruneEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-every.C:
+		case <-ctx.Done():
+			return
+		}
+		l.shared.mu.Lock()
+		var limits []claims.Retain
+		for name := range l.shared.ended {
+			if def, ok := l.shared.defs[name]; ok {
+				limits = append(limits, def.retain())
+			}
+		}
+		l.shared.ended = map[string]struct{}{}
+		l.shared.mu.Unlock()
+		if len(limits) == 0 {
+			continue
+		}
+		if _, err := l.h.cfg.Store.Prune(ctx, l.h.now(), limits); err != nil && ctx.Err() == nil {
+			l.post(func() { l.fail("prune the history", err) })
+		}
+	}
+}
