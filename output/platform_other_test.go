@@ -1,0 +1,5 @@
+//go:build !linux
+
+package output
+
+func platformChildren() map[string]func(args []string) { return nil }
