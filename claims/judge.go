@@ -108,7 +108,7 @@ func Self(instance string, pid int) (Owner, error) {
 func JudgeOwner(o Owner, p Probe) (fingerprint.Verdict, string) {
 	w := Witness{Lock: p.Lock, LockNote: p.Reason}
 	ev, err := fingerprint.Parse(o.Evidence)
-	if err != nil {
+	if len(o.Evidence) == 0 { // a record of an older version has nothing but the id
 		if v, ok := fingerprint.LegacyOwner(o.ID); ok {
 			ev, err = v, nil
 		}

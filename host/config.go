@@ -87,10 +87,10 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// NewInstance makes an instance id: the pid for people, and a random part, since a pid is used again.
+// NewInstance makes an instance id: a random part, since a pid is used again, and the pid for people.
 func NewInstance() string {
 	id := uuid.New()
-	return fmt.Sprintf("%d-%x", os.Getpid(), id[:4])
+	return fmt.Sprintf("host-%x-%d", id[:4], os.Getpid())
 }
 
 func newRunID() (string, error) {
