@@ -2,6 +2,7 @@ package guest
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/wcron/wcron/internal/guest/asm"
 	"github.com/wcron/wcron/sandbox/meter"
@@ -15,8 +16,18 @@ const (
 	bufferLen = 0x10000
 	envPtrs   = 0x20000 // the pointers that environ_get and args_get write
 	envBytes  = 0x30000 // the strings they point to
-	envPages  = 8
 )
+
+// pagesFor is how many pages of memory a program with these calls needs for its buffers.
+func pagesFor(calls []string) uint32 {
+	switch {
+	case slices.Contains(calls, "environ_get"):
+		return 8
+	case slices.Contains(calls, "fd_read"):
+		return 2
+	}
+	return 1
+}
 
 // wasi lists the parameters of the calls that the programs use; each but proc_exit returns an errno.
 var wasi = map[string][]asm.Type{
@@ -40,10 +51,11 @@ type program struct {
 	asm.Module
 	calls    map[string]uint32
 	constEnd uint32
+	pages    uint32
 }
 
 func newProgram(calls ...string) *program {
-	p := &program{calls: map[string]uint32{}, constEnd: constants}
+	p := &program{calls: map[string]uint32{}, constEnd: constants, pages: pagesFor(calls)}
 	for _, name := range calls {
 		params, known := wasi[name]
 		if !known {
@@ -140,7 +152,7 @@ func (p *program) main(locals []asm.Type, code ...asm.Code) []byte {
 }
 
 func (p *program) finish() []byte {
-	pages := max(envPages, (p.constEnd+0xffff)/0x10000)
+	pages := max(p.pages, (p.constEnd+0xffff)/0x10000)
 	p.Memory(pages, asm.NoMax)
 	return p.Bytes()
 }

@@ -1,0 +1,103 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/tetratelabs/wazero/sys"
+
+	"github.com/wcron/wcron/sandbox/meter"
+)
+
+// maxReason bounds Result.Reason in bytes; a guest chooses the names in it.
+const maxReason = 1024
+
+// panicError is a panic of host code that was caught.
+type panicError struct{ value any }
+
+func (p panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
+
+// result says what the run came to, from how the guest ended and what this package did.
+func (x *execution) result(err error, code uint32) Result {
+	res := x.classify(err, code)
+	res.Reason = printable(res.Reason)
+	res.Started = x.started
+	res.MemoryPeak = x.memory.peak
+	return res
+}
+
+func (x *execution) classify(err error, code uint32) Result {
+	if x.halted != nil {
+		return x.halted.result()
+	}
+	var exit *sys.ExitError
+	var caught panicError
+	switch {
+	case errors.As(err, &exit):
+		code = exit.ExitCode()
+		if x.ctx.Err() != nil && stoppedByEngine(code) {
+			return endingOf(x.ctx).result()
+		}
+	case errors.As(err, &caught):
+		return hostFault("the engine failed: %v", caught).result()
+	case err != nil:
+		return x.trap(err).result()
+	}
+	if code == 0 {
+		return Result{Outcome: OK, HasExit: true}
+	}
+	reason := fmt.Sprintf("exit code %d", code)
+	return Result{Outcome: Failed, Cause: Exit, HasExit: true, ExitCode: code, Reason: reason + x.deniedGrowth()}
+}
+
+// trap tells a guest's trap from a fault of the host function that it called.
+func (x *execution) trap(err error) ending {
+	first, rest, _ := strings.Cut(err.Error(), "\n")
+	if strings.Contains(first, "(recovered by wazero)") {
+		return hostFault("%s", first)
+	}
+	end := ending{Trapped, Trap, first}
+	if x.memory.denied > 0 {
+		end.cause = OutOfMemory
+	}
+	end.reason += x.deniedGrowth()
+	var frames []string
+	for line := range strings.Lines(rest) {
+		if frame, ok := strings.CutPrefix(line, "\t"); ok {
+			frames = append(frames, strings.TrimSpace(frame))
+		}
+	}
+	if len(frames) > 0 {
+		end.reason += "; called by " + strings.Join(frames, ", ")
+	}
+	return end
+}
+
+func (x *execution) deniedGrowth() string {
+	if x.memory.denied == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; growing its memory to %s was refused at the limit of %s: raise memory",
+		meter.FormatBytes(x.memory.denied), meter.FormatBytes(x.memory.limit))
+}
+
+func (e ending) result() Result {
+	return Result{Outcome: e.outcome, Cause: e.cause, Reason: printable(e.reason)}
+}
+
+// printable replaces what does not print on one line, and cuts the text to its bound.
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
+	if len(s) <= maxReason {
+		return s
+	}
+	const mark = "..."
+	return strings.ToValidUTF8(s[:maxReason-len(mark)], "") + mark
+}

@@ -1,0 +1,31 @@
+// Package sandbox runs a WebAssembly module once under limits: checked, compiled once, instantiated afresh for each
+// run, ended at its deadline, and told apart by what it came to. It knows no job, no schedule and no claim.
+//
+// # What a guest gets
+//
+// WASI preview 1 with its arguments, its variables, one stream in and two out, the real clocks and real randomness.
+// No file, no socket, no variable of the host, and no other guest: instances are anonymous and share nothing.
+//
+// # What ends a run
+//
+// The guest itself, its trap, the end of its context, or the memory budget. The deadline of Run.Timeout begins right
+// before instantiation, so the start section counts. Run returns when the guest is gone, and never panics. Which of
+// these it was is decided by what this package did, never by the exit code, which a guest chooses as it likes.
+//
+// # What the deadline misses
+//
+// Running code is stopped by the engine's own check, which stands at the head of each loop (see stopping.go). Sleeping,
+// reading, writing and drawing randomness are ended by this package. What has no loop is missed for as long as it runs:
+//
+//   - a tree of calls without a loop, which can take for ever, and holds up the garbage collector with it;
+//   - one memory.fill, memory.copy, table.fill or table.grow, bounded by the memory limit and the table limit;
+//   - endless recursion, which ends by itself with a stack overflow, after taking some 150 MB of the host's memory.
+//
+// Compiling ignores its context as well: Compile looks at it before and after, and admits few compilations at a time.
+// A Writer or Reader given by the caller that blocks without a Set*Deadline method holds its run.
+//
+// # Memory
+//
+// A run has a limit of its own, above which memory.grow gives -1 to the guest. All runs that share a Budget are
+// charged for the memory that backs their instances; one that would break the budget is killed.
+package sandbox

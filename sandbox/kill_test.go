@@ -1,0 +1,354 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wcron/wcron/internal/guest"
+	"github.com/wcron/wcron/internal/guest/asm"
+)
+
+// zeros is a stdin without end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// stuckPipe is a pipe that nobody reads, full, as a writer that blocks.
+func stuckPipe(t *testing.T) *os.File {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return w
+}
+
+// silentPipe is a pipe that nobody writes to, as a reader that blocks.
+func silentPipe(t *testing.T) *os.File {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r
+}
+
+func initializeLoop() []byte {
+	var m asm.Module
+	m.Export("_initialize", asm.KindFunc, m.Func(nil, nil, nil, asm.Loop(asm.Br(0))))
+	m.Export("run", asm.KindFunc, m.Func(nil, nil, nil))
+	return m.Bytes()
+}
+
+// manyBuffers makes one fd_write (or, with stdin, fd_read) call with 100,000 buffers of 64 KiB, again and again.
+func manyBuffers(call string, fd int64) []byte {
+	var m asm.Module
+	const i, buffers = 0, 100_000
+	f := m.Import("wasi_snapshot_preview1", call, []asm.Type{asm.TypeI32, asm.TypeI32, asm.TypeI32, asm.TypeI32}, []asm.Type{asm.TypeI32})
+	m.Memory(32, asm.NoMax)
+	m.Export("_start", asm.KindFunc, m.Func(nil, nil, []asm.Type{asm.TypeI32},
+		asm.I32(65536), asm.Set(i),
+		asm.Loop(
+			asm.Get(i), asm.I32(0), asm.Store(0), asm.Get(i), asm.I32(65536), asm.Store(4),
+			asm.Get(i), asm.I32(8), asm.Add, asm.Tee(i), asm.I32(65536+8*buffers), asm.Ne, asm.BrIf(0)),
+		asm.Loop(
+			asm.I32(fd), asm.I32(65536), asm.I32(buffers), asm.I32(0), asm.Call(f), asm.Drop, asm.Br(0))))
+	return m.Bytes()
+}
+
+// waitOnStdout waits with poll_oneoff for a file descriptor to be writable, and for nothing else.
+func waitOnStdout() []byte {
+	var m asm.Module
+	poll := m.Import("wasi_snapshot_preview1", "poll_oneoff", []asm.Type{asm.TypeI32, asm.TypeI32, asm.TypeI32, asm.TypeI32}, []asm.Type{asm.TypeI32})
+	m.Memory(1, 1)
+	m.Export("_start", asm.KindFunc, m.Func(nil, nil, nil,
+		asm.I32(8), asm.I32(2), asm.Store8(0), asm.I32(16), asm.I32(1), asm.Store(0),
+		asm.I32(0), asm.I32(128), asm.I32(1), asm.I32(256), asm.Call(poll), asm.Drop))
+	return m.Bytes()
+}
+
+func TestEveryShapeIsKilled(t *testing.T) {
+	shapes := []struct {
+		name string
+		wasm []byte
+		run  func(t *testing.T) Run
+	}{
+		{name: "loop", wasm: guest.Spin()},
+		{name: "loop in the start section", wasm: guest.StartLoop()},
+		{name: "loop in _initialize", wasm: initializeLoop()},
+		{name: "sleep for an hour", wasm: guest.Sleep(time.Hour)},
+		{name: "sleep for 290 years", wasm: guest.Sleep(1<<63 - 1)},
+		{name: "wait for nothing that comes", wasm: waitOnStdout()},
+		{name: "flood", wasm: guest.Flood()},
+		{name: "flood into nothing", wasm: guest.Flood(), run: func(*testing.T) Run { return Run{Stdout: io.Discard} }},
+		{name: "many buffers written", wasm: manyBuffers("fd_write", 1), run: func(*testing.T) Run { return Run{Stdout: io.Discard} }},
+		{name: "many buffers read", wasm: manyBuffers("fd_read", 0), run: func(*testing.T) Run { return Run{Stdin: zeros{}} }},
+		{name: "endless stdin", wasm: guest.Echo(), run: func(*testing.T) Run { return Run{Stdin: zeros{}} }},
+		{name: "silent stdin", wasm: guest.Echo(), run: func(t *testing.T) Run { return Run{Stdin: silentPipe(t)} }},
+		{name: "blocked stdout", wasm: guest.Flood(), run: func(t *testing.T) Run { return Run{Stdout: stuckPipe(t)} }},
+		{name: "randomness without end", wasm: randomLots(1<<30, 32<<20)},
+	}
+	e := newEngine(t, Config{})
+	for _, shape := range shapes {
+		t.Run(shape.name, func(t *testing.T) {
+			if runtime.GOOS == "windows" && (shape.name == "silent stdin" || shape.name == "blocked stdout") {
+				t.Skip("pipes have no deadlines on Windows")
+			}
+			m := compile(t, e, shape.wasm)
+			r := Run{}
+			if shape.run != nil {
+				r = shape.run(t)
+			}
+			r.Timeout = soon
+			begun := time.Now()
+			res := m.Run(context.Background(), r)
+			expect(t, res, Timeout, Deadline, "the deadline passed")
+			if took := time.Since(begun); took < soon || took > late {
+				t.Errorf("it took %v", took)
+			}
+			if !res.Started || res.HasExit {
+				t.Errorf("got %+v", res)
+			}
+		})
+	}
+}
+
+func TestContextCauseChoosesTheCause(t *testing.T) {
+	e := newEngine(t, Config{})
+	tests := []struct {
+		cause  error
+		want   Cause
+		reason string
+	}{
+		{ErrCancelled, Cancelled, "cancelled"},
+		{ErrShutdown, Shutdown, "shutting down"},
+		{ErrReplaced, Replaced, "replaced"},
+		{nil, Cancelled, "cancelled"},
+		{errors.New("lost its claim"), Cancelled, "lost its claim"},
+	}
+	for _, wasm := range [][]byte{guest.Spin(), guest.Sleep(time.Hour)} {
+		m := compile(t, e, wasm)
+		for _, test := range tests {
+			ctx, cancel := context.WithCancelCause(context.Background())
+			time.AfterFunc(5*time.Millisecond, func() { cancel(test.cause) })
+			expect(t, m.Run(ctx, Run{Timeout: late}), Killed, test.want, test.reason)
+			res := m.Run(ctx, Run{})
+			expect(t, res, Killed, test.want, test.reason)
+			if res.Started {
+				t.Error("a guest was started with a context that is done")
+			}
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), soon)
+	defer cancel()
+	expect(t, compile(t, e, guest.Spin()).Run(ctx, Run{}), Timeout, Deadline, "")
+}
+
+// A guest that ends by itself while the context ends keeps its own ending: only what was stopped is a timeout.
+func TestOwnEndingWinsOverTheContext(t *testing.T) {
+	e := newEngine(t, Config{})
+	for _, test := range []struct {
+		wasm    []byte
+		outcome Outcome
+		cause   Cause
+	}{
+		{guest.Greet("x"), OK, ""},
+		{guest.Print("x", "", 7), Failed, Exit},
+	} {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		x := &execution{ctx: ctx, module: compile(t, e, test.wasm)}
+		x.memory = memory{limit: DefaultMemory}
+		code, err := x.run(entryPoint{name: "_start"}, &Run{Stdout: &bytes.Buffer{}})
+		cancel(ErrCancelled)
+		expect(t, x.result(err, code), test.outcome, test.cause, "")
+	}
+}
+
+func TestBlockedPipeWorksAgainAfterTheKill(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("pipes have no deadlines on Windows")
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	e := newEngine(t, Config{})
+	expect(t, compile(t, e, guest.Echo()).Run(context.Background(), Run{Stdin: r, Timeout: soon}), Timeout, Deadline, "")
+	if _, err := w.WriteString("later"); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	var out bytes.Buffer
+	expect(t, compile(t, e, guest.Echo()).Run(context.Background(), Run{Stdin: r, Stdout: &out}), OK, "", "")
+	if out.String() != "later" {
+		t.Errorf("got %q", &out)
+	}
+}
+
+// trapInStart traps in its start section, and badSegment before any code runs: paths on which the engine forgets to free
+// the memory.
+func trapInStart() []byte {
+	var m asm.Module
+	m.Memory(4, asm.NoMax)
+	m.Start(m.Func(nil, nil, nil, asm.Unreachable))
+	m.Export("_start", asm.KindFunc, m.Func(nil, nil, nil))
+	return m.Bytes()
+}
+
+func badSegment() []byte {
+	var m asm.Module
+	m.Memory(4, asm.NoMax)
+	m.Data(4*65536-1, []byte("xx"))
+	m.Export("_start", asm.KindFunc, m.Func(nil, nil, nil))
+	return m.Bytes()
+}
+
+// A thousand runs of all kinds leave no goroutine and no memory behind.
+func TestRunsLeaveNothingBehind(t *testing.T) {
+	budget := NewBudget(64 << 20)
+	e := newEngine(t, Config{Budget: budget})
+	kinds := []struct {
+		m       *Module
+		r       Run
+		outcome Outcome
+	}{
+		{compile(t, e, guest.Greet("hi")), Run{}, OK},
+		{compile(t, e, guest.Exit(3)), Run{}, Failed},
+		{compile(t, e, guest.Trap()), Run{}, Trapped},
+		{compile(t, e, trapInStart()), Run{}, Trapped},
+		{compile(t, e, badSegment()), Run{}, Trapped},
+		{compile(t, e, guest.Grow(20)), Run{}, OK},
+		{compile(t, e, guest.Grow(20)), Run{Memory: 1 << 20}, Trapped},
+		{compile(t, e, guest.Spin()), Run{Timeout: time.Millisecond}, Timeout},
+		{compile(t, e, guest.Sleep(time.Hour)), Run{Timeout: time.Millisecond}, Timeout},
+		{compile(t, e, guest.Flood()), Run{Stdout: failingWriter{io.ErrClosedPipe}}, Failed},
+	}
+	before := runtime.NumGoroutine()
+	for i := range 1000 {
+		k := kinds[i%len(kinds)]
+		if res := k.m.Run(context.Background(), k.r); res.Outcome != k.outcome {
+			t.Fatalf("run %d: %+v, want %s", i, res, k.outcome)
+		}
+		if n := budget.InUse(); n != 0 {
+			t.Fatalf("run %d left %d bytes charged", i, n)
+		}
+	}
+	settled := time.Now().Add(late)
+	for runtime.NumGoroutine() > before {
+		if time.Now().After(settled) {
+			t.Fatalf("%d goroutines before, %d after", before, runtime.NumGoroutine())
+		}
+		runtime.Gosched()
+	}
+}
+
+func TestBudget(t *testing.T) {
+	budget := NewBudget(4 << 20)
+	e := newEngine(t, Config{Budget: budget})
+	grow := compile(t, e, guest.GrowForever())
+	res := grow.Run(context.Background(), Run{})
+	expect(t, res, Killed, MemoryBudget, "memory budget of 4 MiB")
+	if !res.Started || res.MemoryPeak < 2<<20 || res.MemoryPeak > 4<<20 {
+		t.Errorf("got %+v", res)
+	}
+	expect(t, grow.Run(context.Background(), Run{Memory: 2 << 20}), Trapped, OutOfMemory, "limit of 2 MiB")
+
+	large := compile(t, e, guest.MemoryMin(65))
+	if budget.Fits(large.MinMemory()) || !budget.Fits(4<<20) {
+		t.Error("Fits is wrong")
+	}
+	res = large.Run(context.Background(), Run{})
+	expect(t, res, Killed, MemoryBudget, "4160 KiB")
+	if res.Started {
+		t.Error("it was started")
+	}
+
+	// What one run holds, another does not get.
+	var m asm.Module
+	read := m.Import("wasi_snapshot_preview1", "fd_read", []asm.Type{asm.TypeI32, asm.TypeI32, asm.TypeI32, asm.TypeI32}, []asm.Type{asm.TypeI32})
+	m.Memory(40, asm.NoMax)
+	m.Export("_start", asm.KindFunc, m.Func(nil, nil, nil,
+		asm.I32(4), asm.I32(1), asm.Store(0),
+		asm.I32(0), asm.I32(0), asm.I32(1), asm.I32(16), asm.Call(read), asm.Drop))
+	reader := compile(t, e, m.Bytes())
+	stdin, feed := io.Pipe()
+	done := make(chan Result)
+	go func() { done <- reader.Run(context.Background(), Run{Stdin: stdin}) }()
+	for budget.InUse() == 0 {
+		runtime.Gosched()
+	}
+	expect(t, compile(t, e, guest.MemoryMin(30)).Run(context.Background(), Run{}), Killed, MemoryBudget, "2560 KiB are in use")
+	feed.Close()
+	expect(t, <-done, OK, "", "")
+	expect(t, compile(t, e, guest.MemoryMin(30)).Run(context.Background(), Run{}), OK, "", "")
+
+	unlimited := NewBudget(0)
+	if !unlimited.Fits(1<<50) || !unlimited.take(5) || unlimited.InUse() != 5 || unlimited.Limit() != 0 {
+		t.Error("a budget without a limit is wrong")
+	}
+}
+
+func TestMemoryPeak(t *testing.T) {
+	if res := runIt(t, guest.Grow(9), Run{}); res.MemoryPeak != 10<<16 {
+		t.Errorf("peak %d", res.MemoryPeak)
+	}
+	if res := runIt(t, guest.NoEntry(), Run{Entry: "other"}); res.MemoryPeak != 0 {
+		t.Errorf("peak %d without a memory", res.MemoryPeak)
+	}
+	e := newEngine(t, Config{MaxMemory: 1 << 20})
+	res := compile(t, e, guest.GrowForever()).Run(context.Background(), Run{Memory: 1 << 30})
+	expect(t, res, Trapped, OutOfMemory, "limit of 1 MiB")
+}
+
+func TestCloseWaitsForRuns(t *testing.T) {
+	e, err := New(context.Background(), Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := compile(t, e, guest.Sleep(time.Hour))
+	ctx, cancel := context.WithCancelCause(context.Background())
+	out := &signal{ch: make(chan struct{}, 1)}
+	done := make(chan Result)
+	go func() { done <- m.Run(ctx, Run{Stdout: out}) }()
+	<-out.ch
+	hurry, stop := context.WithTimeout(context.Background(), time.Millisecond)
+	defer stop()
+	if err := m.Close(hurry); err == nil || !strings.Contains(err.Error(), "still under way") {
+		t.Errorf("Close of the module: %v", err)
+	}
+	if err := e.Close(hurry); err == nil || !strings.Contains(err.Error(), "still under way") {
+		t.Errorf("Close of the engine: %v", err)
+	}
+	expect(t, m.Run(context.Background(), Run{}), Failed, HostFault, "closed")
+	cancel(ErrShutdown)
+	expect(t, <-done, Killed, Shutdown, "")
+	if err := m.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if err := e.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if _, err := e.Compile(context.Background(), guest.Exit(0)); err == nil {
+		t.Error("a closed engine compiles")
+	}
+}
+
+// signal tells of the first write.
+type signal struct{ ch chan struct{} }
+
+func (s *signal) Write(p []byte) (int, error) {
+	select {
+	case s.ch <- struct{}{}:
+	default:
+	}
+	return len(p), nil
+}

@@ -1,0 +1,101 @@
+package sandbox
+
+import (
+	"sync/atomic"
+
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/wcron/wcron/sandbox/meter"
+)
+
+// Budget is the memory that a group of runs may take together. All methods can be called concurrently.
+type Budget struct {
+	limit int64
+	used  atomic.Int64
+}
+
+// NewBudget returns a budget of that many bytes; 0 or less is without a limit, but counts.
+func NewBudget(bytes int64) *Budget { return &Budget{limit: bytes} }
+
+// InUse is what live instances hold, in bytes, spare room for their growth included.
+func (b *Budget) InUse() int64 { return b.used.Load() }
+
+// Limit is the size of the budget in bytes, or 0 if it has none.
+func (b *Budget) Limit() int64 { return max(b.limit, 0) }
+
+// Fits tells whether a run whose module begins with that much memory would find room now.
+func (b *Budget) Fits(least int64) bool { return b.limit <= 0 || b.used.Load()+least <= b.limit }
+
+func (b *Budget) take(n int64) bool {
+	for {
+		used := b.used.Load()
+		if b.limit > 0 && used+n > b.limit {
+			return false
+		}
+		if b.used.CompareAndSwap(used, used+n) {
+			return true
+		}
+	}
+}
+
+func (b *Budget) give(n int64) { b.used.Add(-n) }
+
+// memory backs the memory of one instance. Only the goroutine of its run uses it.
+type memory struct {
+	limit   int64
+	budget  *Budget
+	broke   func(want int64) // called, and does not return, when the budget is used up
+	buf     []byte
+	charged int64 // bytes taken from the budget
+	peak    int64
+	denied  int64 // size of the growth that was refused last at the limit; 0 if none was
+}
+
+// Allocate is called by the engine once for an instance with a memory.
+func (m *memory) Allocate(_, _ uint64) experimental.LinearMemory { return m }
+
+// Reallocate grows the memory; nil becomes the -1 of memory.grow. Growth in small steps is given spare room, so that
+// it does not copy the whole memory each time.
+func (m *memory) Reallocate(size uint64) []byte {
+	want := int64(size)
+	if want > m.limit {
+		m.denied = want
+		return nil
+	}
+	if want > int64(cap(m.buf)) {
+		spare := max(want, min(2*int64(cap(m.buf)), m.limit)) &^ (meter.PageSize - 1)
+		if !m.charge(spare) {
+			spare = want
+			if !m.charge(want) {
+				m.broke(want)
+			}
+		}
+		buf := make([]byte, want, spare)
+		copy(buf, m.buf)
+		m.buf = buf
+	}
+	m.buf = m.buf[:want]
+	m.peak = max(m.peak, want)
+	return m.buf
+}
+
+// charge makes sure that this many bytes in all are taken from the budget.
+func (m *memory) charge(total int64) bool {
+	if m.budget == nil || total <= m.charged {
+		return true
+	}
+	if !m.budget.take(total - m.charged) {
+		return false
+	}
+	m.charged = total
+	return true
+}
+
+// Free gives everything back. The engine forgets to call it on several of its failure paths, and the run calls it in
+// any case: a second call does nothing.
+func (m *memory) Free() {
+	if m.budget != nil {
+		m.budget.give(m.charged)
+	}
+	m.charged, m.buf = 0, nil
+}

@@ -1,0 +1,206 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+	"github.com/tetratelabs/wazero/sys"
+
+	"github.com/wcron/wcron/sandbox/meter"
+)
+
+// Run is what one run is given. The zero value runs `_start` (else `run`) without arguments, variables and input,
+// discards its output, and has no deadline.
+type Run struct {
+	Args []string // the first is by custom the program's name
+	Env  []string // as "KEY=value"
+
+	// Stdin is what the guest reads; nil is empty. Stdout and Stderr get what it writes; nil discards. They are called
+	// from one goroutine, never after Run has returned, and must not keep the bytes given to them. An error or a panic
+	// of theirs ends the run as host_fault. They must not block for long: the context ends a blocked call only if
+	// there is a method SetReadDeadline (or SetWriteDeadline) that works.
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+
+	// Entry is the function to call; empty stands for `_start`, else `run`. It takes no parameters, and gives nothing
+	// or one 32-bit number, which counts as exit code. Before any other than `_start`, `_initialize` is called if
+	// the module exports it.
+	Entry string
+
+	// Memory is the most memory the guest may have, in bytes; 0 stands for 64 MiB, and Config.MaxMemory caps it.
+	Memory int64
+
+	// Timeout ends the run that long after its instantiation began; 0 is without a deadline.
+	Timeout time.Duration
+}
+
+// Run makes an instance of the module, calls its entry point, and returns when the guest is gone. The end of the context
+// ends the run; its cause chooses the cause of the result. It never panics.
+func (m *Module) Run(ctx context.Context, r Run) (res Result) {
+	if !m.engine.users.enter() {
+		return hostFault("the engine is closed").result()
+	}
+	defer m.engine.users.leave()
+	if !m.users.enter() {
+		return hostFault("the module is closed").result()
+	}
+	defer m.users.leave()
+
+	entry, err := m.entry(r.Entry)
+	if err != nil {
+		return hostFault("%v", err).result()
+	}
+	if err := r.check(); err != nil {
+		return hostFault("%v", err).result()
+	}
+	if r.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, r.Timeout, errDeadline)
+		defer cancel()
+	}
+	x := &execution{ctx: ctx, module: m}
+	x.memory = memory{limit: m.engine.limit(r.Memory), budget: m.engine.cfg.Budget, broke: x.breakBudget}
+	defer x.memory.Free()
+	if end, ok := x.admit(); !ok {
+		return end.result()
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			res = x.result(panicError{p}, 0)
+		}
+	}()
+	defer x.unblockStreams(&r)()
+	code, err := x.run(entry, &r)
+	return x.result(err, code)
+}
+
+// check refuses arguments and variables that cannot be given to a guest.
+func (r *Run) check() error {
+	for _, arg := range r.Args {
+		if strings.Contains(arg, "\x00") {
+			return fmt.Errorf("argument %q has a zero byte in it", arg)
+		}
+	}
+	for _, kv := range r.Env {
+		if strings.IndexByte(kv, '=') < 1 || strings.Contains(kv, "\x00") {
+			return fmt.Errorf("variable %q is not of the form KEY=value, or has a zero byte in it", kv)
+		}
+	}
+	return nil
+}
+
+// limit is the memory limit of a run that asks for that many bytes.
+func (e *Engine) limit(bytes int64) int64 {
+	if bytes <= 0 {
+		bytes = DefaultMemory
+	}
+	return min(bytes, e.cfg.MaxMemory) &^ (meter.PageSize - 1)
+}
+
+// execution is the state of one run. Only the goroutine of the run uses it; its host functions are called there too.
+type execution struct {
+	ctx     context.Context
+	module  *Module
+	memory  memory
+	started bool
+	halted  *ending // why this package stopped the guest, if it did
+}
+
+// admit refuses a run that cannot begin, and takes the memory that it begins with from the budget.
+func (x *execution) admit() (ending, bool) {
+	least := x.module.MinMemory()
+	if least > x.memory.limit {
+		return ending{Trapped, OutOfMemory, fmt.Sprintf("the module begins with %s of memory, above the limit of %s; raise memory",
+			meter.FormatBytes(least), meter.FormatBytes(x.memory.limit))}, false
+	}
+	if x.ctx.Err() != nil {
+		return endingOf(x.ctx), false
+	}
+	if !x.memory.charge(least) {
+		return x.overBudget(least), false
+	}
+	return ending{}, true
+}
+
+// run instantiates the module and calls its entry points. It returns the exit code, or how else the guest ended.
+func (x *execution) run(entry entryPoint, r *Run) (uint32, error) {
+	x.started = true
+	mod, err := x.module.engine.rt.InstantiateModule(
+		experimental.WithMemoryAllocator(x.ctx, &x.memory), x.module.compiled, x.config(r))
+	if mod != nil {
+		defer mod.Close(context.WithoutCancel(x.ctx))
+	}
+	if err != nil {
+		return 0, err
+	}
+	if entry.initialize {
+		if _, err := x.call(mod, initialize); err != nil {
+			return 0, err
+		}
+	}
+	results, err := x.call(mod, entry.name)
+	if err != nil || len(results) == 0 {
+		return 0, err
+	}
+	return uint32(results[0]), nil
+}
+
+func (x *execution) call(mod api.Module, name string) ([]uint64, error) {
+	return mod.ExportedFunction(name).Call(x.ctx)
+}
+
+// config is all that the guest can reach.
+func (x *execution) config(r *Run) wazero.ModuleConfig {
+	e := x.module.engine
+	clock := e.cfg.Clock
+	cfg := wazero.NewModuleConfig().
+		WithName("").
+		WithStartFunctions().
+		WithArgs(r.Args...).
+		WithStdin(&guestInput{x: x, name: "stdin", src: r.Stdin}).
+		WithStdout(&guestOutput{x: x, name: "stdout", dst: r.Stdout}).
+		WithStderr(&guestOutput{x: x, name: "stderr", dst: r.Stderr}).
+		WithRandSource(&guestInput{x: x, name: "random source", src: e.cfg.Rand}).
+		WithWalltime(func() (int64, int32) {
+			now := clock.Now()
+			return now.Unix(), int32(now.Nanosecond())
+		}, sys.ClockResolution(time.Microsecond)).
+		WithNanotime(func() int64 { return int64(clock.Monotonic()) }, 1).
+		WithNanosleep(func(ns int64) {
+			clock.Sleep(x.ctx, time.Duration(ns))
+			x.checkContext()
+		})
+	for _, kv := range r.Env {
+		key, value, _ := strings.Cut(kv, "=")
+		cfg = cfg.WithEnv(key, value)
+	}
+	return cfg
+}
+
+// checkContext ends the guest if the context is done. Host functions call it: returning an error to the guest instead
+// would let it run on.
+func (x *execution) checkContext() {
+	if x.ctx.Err() != nil {
+		x.halt(endingOf(x.ctx))
+	}
+}
+
+// halt ends the guest from within a host function, and does not return.
+func (x *execution) halt(end ending) {
+	x.halted = &end
+	panic(sys.NewExitError(sys.ExitCodeContextCanceled))
+}
+
+func (x *execution) breakBudget(want int64) { x.halt(x.overBudget(want)) }
+
+func (x *execution) overBudget(want int64) ending {
+	return ending{Killed, MemoryBudget, fmt.Sprintf("with %s it would break the memory budget of %s shared by all runs, "+
+		"of which %s are in use; raise the budget, or run fewer jobs at a time",
+		meter.FormatBytes(want), meter.FormatBytes(x.memory.budget.Limit()), meter.FormatBytes(x.memory.budget.InUse()))}
+}
