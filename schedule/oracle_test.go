@@ -142,7 +142,10 @@ func (o *oracle) weekday(t time.Time) bool {
 }
 
 func (o *oracle) date(t time.Time) bool {
-	if !o.plain(o.fields[4], int(t.Month()), 1, 12, oracleMonths) || !o.plain(o.fields[6], t.Year(), 1970, 2099, "") {
+	if !o.plain(o.fields[4], int(t.Month()), 1, 12, oracleMonths) {
+		return false
+	}
+	if o.fields[6] != "*" && !o.plain(o.fields[6], t.Year(), 1970, 2099, "") {
 		return false
 	}
 	if strings.HasPrefix(o.fields[3], "*") || strings.HasPrefix(o.fields[5], "*") || o.fields[3] == "?" || o.fields[5] == "?" {
@@ -187,6 +190,9 @@ func (o *oracle) due(x int64) bool {
 
 // times returns the due times in (after, through], at most limit.
 func (o *oracle) times(after, through time.Time, limit int) (list []time.Time) {
+	if o.offset(after.Unix())%60 != 0 {
+		o.step = 1 // the wall clock's minutes are not those of UTC
+	}
 	from := after.Unix() + 1
 	from += ((-from)%o.step + o.step) % o.step
 	for x := from; x <= through.Unix() && len(list) < limit; x += o.step {
