@@ -1,0 +1,219 @@
+package sqlitestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/wcron/wcron/claims"
+)
+
+// Claim tries each item for the owner, all in one transaction, and answers item by item.
+func (s *Store) Claim(ctx context.Context, now time.Time, owner string, items []claims.Claim) ([]claims.Claimed, error) {
+	if len(items) == 0 {
+		return nil, nil
+	}
+	op := fmt.Sprintf("claim %d slots", len(items))
+	if len(items) == 1 {
+		op = fmt.Sprintf("claim job %q at %s", items[0].Slot.Job, items[0].Slot.At.UTC().Format(time.RFC3339))
+	}
+	for _, it := range items {
+		if it.RunID != "" && !plain(it.RunID) {
+			return nil, fmt.Errorf("%s: run id %q has characters that a file name must not have", op, it.RunID)
+		}
+	}
+	answers := make([]claims.Claimed, len(items))
+	err := s.write(ctx, op, 0, func(t *tx) error {
+		for i := range items {
+			a, err := t.claim(now, owner, &items[i])
+			if err != nil {
+				return fmt.Errorf("slot %s: %w", items[i].Slot.ID, err)
+			}
+			answers[i] = a
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answers, nil
+}
+
+func (t *tx) claim(now time.Time, owner string, it *claims.Claim) (claims.Claimed, error) {
+	job, err := t.job(it.Slot.Job)
+	if err != nil {
+		return claims.Claimed{}, err
+	}
+	if it.RunID != "" && (it.Slot.Kind != claims.Scheduled || it.Attempt > 1) {
+		return t.claimPending(now, owner, it, &job)
+	}
+	return t.claimDue(now, owner, it, &job)
+}
+
+// claimDue takes a slot of the schedule, or passes over what the caller says.
+func (t *tx) claimDue(now time.Time, owner string, it *claims.Claim, job *jobRow) (a claims.Claimed, err error) {
+	if !job.exists() || !same(job.Next, it.From) || job.Disabled != "" || job.Done || job.Paused && it.RunID != "" {
+		return t.stale(owner, it, job)
+	}
+	for _, p := range it.Passed {
+		if err := t.pass(job.Name, p); err != nil {
+			return a, err
+		}
+	}
+	job.Next = it.Next
+	a.Status = claims.Passing
+	if it.RunID != "" {
+		if a, err = t.takeDue(now, owner, it, job); err != nil {
+			return a, err
+		}
+	}
+	if a.Status != claims.Won { // winning saves the row by itself
+		err = t.saveJob(job, updateJob)
+	}
+	a.Job = job.job()
+	return a, err
+}
+
+func (t *tx) takeDue(now time.Time, owner string, it *claims.Claim, job *jobRow) (a claims.Claimed, err error) {
+	a.Status = claims.Passing
+	if there, err := t.recorded(it.Slot); there || err != nil {
+		return a, err // the schedule was changed back to a time that has had its run
+	}
+	lane, holder, err := t.lane(job.Name, it.Lanes)
+	if err != nil {
+		return a, err
+	}
+	if lane < 0 {
+		a.Status, a.Holder = claims.Busy, holder
+		return a, t.pass(job.Name, skip(it.Slot.At, it.IfBusy))
+	}
+	if fresh, err := t.open(it.Slot, nil, ""); !fresh || err != nil {
+		return a, err
+	}
+	return t.win(now, owner, it, job, lane)
+}
+
+const (
+	queryPending  = `SELECT input, by FROM pending JOIN slots USING (slot_id) WHERE pending.slot_id = ? AND pending.job = ? AND attempt = ?`
+	deletePending = `DELETE FROM pending WHERE slot_id = ?`
+)
+
+// claimPending takes work that is due apart from the schedule.
+func (t *tx) claimPending(now time.Time, owner string, it *claims.Claim, job *jobRow) (a claims.Claimed, err error) {
+	var input []byte
+	var by string
+	found, err := t.one(func(st *sqlite3.Stmt) { input, by = blob(st, 0), st.ColumnText(1) },
+		queryPending, it.Slot.ID, it.Slot.Job, it.Attempt)
+	if err != nil {
+		return a, err
+	}
+	if !found || !job.exists() {
+		return t.stale(owner, it, job)
+	}
+	lane, holder, err := t.lane(job.Name, it.Lanes)
+	if err != nil {
+		return a, err
+	}
+	if lane < 0 {
+		return claims.Claimed{Status: claims.Busy, Job: job.job(), Input: input, By: by, Holder: holder}, nil
+	}
+	if _, err := t.exec(deletePending, it.Slot.ID); err != nil {
+		return a, err
+	}
+	a, err = t.win(now, owner, it, job, lane)
+	a.Input, a.By = input, by
+	return a, err
+}
+
+const (
+	queryLanes  = `SELECT lane, run_id FROM claims WHERE job = ? ORDER BY lane`
+	insertClaim = `INSERT INTO claims (` + openColumns + `) VALUES (?,?,?,?,?,?,?,?,?,?,0,'',?)`
+	insertRun   = `INSERT INTO runs (run_id, job, seq, slot_id, slot_at, slot_kind, attempt, owner, digest, claimed_at, deadline, outcome,
+	stands_for) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`
+)
+
+// lane answers the lowest free lane of a job; -1 when as many claims as allowed are open, with the run of the lowest one.
+func (t *tx) lane(job string, lanes int) (free int, holder string, err error) {
+	open := 0
+	err = t.each(func(st *sqlite3.Stmt) error {
+		if holder == "" {
+			holder = st.ColumnText(1)
+		}
+		if st.ColumnInt(0) == free {
+			free++
+		}
+		open++
+		return nil
+	}, queryLanes, job)
+	if open >= max(lanes, 1) {
+		free = -1
+	}
+	return free, holder, err
+}
+
+// win writes the claim, the run and the job.
+func (t *tx) win(now time.Time, owner string, it *claims.Claim, job *jobRow, lane int) (claims.Claimed, error) {
+	job.Seq++
+	slot, kind := it.Slot, string(it.Slot.Kind)
+	_, err := t.exec(insertClaim, it.RunID, job.Name, job.Seq, slot.ID, slot.At, kind, it.Attempt, owner, now, it.Deadline, lane)
+	if err != nil {
+		return claims.Claimed{}, err
+	}
+	_, err = t.exec(insertRun, it.RunID, job.Name, job.Seq, slot.ID, slot.At, kind, it.Attempt, owner, it.Digest, now, it.Deadline,
+		string(claims.Running), it.StandsFor)
+	if err != nil {
+		return claims.Claimed{}, err
+	}
+	if err := t.saveJob(job, updateJob); err != nil {
+		return claims.Claimed{}, err
+	}
+	token := claims.Token{Job: job.Name, Seq: job.Seq, RunID: it.RunID}
+	return claims.Claimed{Status: claims.Won, Token: token, Job: job.job()}, nil
+}
+
+const (
+	queryClaim     = `SELECT ` + openColumns + ` FROM claims WHERE run_id = ?`
+	querySlotInput = `SELECT input, by FROM slots WHERE slot_id = ?`
+)
+
+// stale answers a claim that came too late. When it is our own that has landed already, with the answer lost, it is won.
+func (t *tx) stale(owner string, it *claims.Claim, job *jobRow) (claims.Claimed, error) {
+	a := claims.Claimed{Status: claims.Stale, Job: job.job()}
+	if it.RunID == "" {
+		return a, nil
+	}
+	var have claims.Open
+	found, err := t.one(func(st *sqlite3.Stmt) { have = scanOpen(st) }, queryClaim, it.RunID)
+	if err != nil || !found || have.Owner != owner || have.Slot.ID != it.Slot.ID || have.Attempt != it.Attempt {
+		return a, err
+	}
+	a.Status, a.Token = claims.Won, have.Token
+	found, err = t.one(func(st *sqlite3.Stmt) { a.Input, a.By = blob(st, 0), st.ColumnText(1) }, querySlotInput, it.Slot.ID)
+	if err == nil && !found {
+		err = errors.New("its slot is not recorded")
+	}
+	return a, err
+}
+
+// blob reads a column that may be NULL.
+func blob(st *sqlite3.Stmt, col int) []byte {
+	if st.ColumnType(col) == sqlite3.NULL {
+		return nil
+	}
+	return st.ColumnBlob(col, []byte{})
+}
+
+// plain tells whether an id may be part of a file name.
+func plain(id string) bool {
+	if id == "" || len(id) > 128 {
+		return false
+	}
+	for _, r := range id {
+		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' {
+			return false
+		}
+	}
+	return true
+}

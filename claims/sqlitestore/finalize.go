@@ -1,0 +1,144 @@
+package sqlitestore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/wcron/wcron/claims"
+)
+
+// Finalize closes each item's claim if its token still holds it, and answers item by item. An output file is taken over before the
+// transaction: it is gone from where it was, whatever the answer is.
+func (s *Store) Finalize(ctx context.Context, now time.Time, items []claims.Final) ([]claims.Finalized, error) {
+	if len(items) == 0 {
+		return nil, nil
+	}
+	op := fmt.Sprintf("finalize %d runs", len(items))
+	if len(items) == 1 {
+		op = "finalize run " + items[0].RunID
+	}
+	size := 0
+	kept := make([]kept, len(items))
+	for i := range items {
+		k, err := s.takeOver(ctx, now, items[i].RunID, items[i].Output)
+		if err != nil {
+			return nil, s.explain(op, err)
+		}
+		kept[i] = k
+		size += len(k.inline)
+	}
+	answers := make([]claims.Finalized, len(items))
+	err := s.write(ctx, op, size, func(t *tx) error {
+		for i := range items {
+			a, err := t.finalize(now, &items[i], &kept[i])
+			if err != nil {
+				return fmt.Errorf("run %s: %w", items[i].RunID, err)
+			}
+			answers[i] = a
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answers, nil
+}
+
+const (
+	queryHeld   = `SELECT ` + openColumns + ` FROM claims WHERE run_id = ? AND job = ? AND seq = ?`
+	deleteClaim = `DELETE FROM claims WHERE run_id = ? AND job = ? AND seq = ?`
+	closeRun    = `UPDATE runs SET started_at = ?2, ended_at = ?3, outcome = ?4, cause = ?5, exit_code = ?6, reason = ?7, evidence = ?8,
+	memory = ?9 WHERE run_id = ?1`
+	insertPending = `INSERT INTO pending (slot_id, job, attempt, due, rev) VALUES (?,?,?,?,?)`
+)
+
+func (t *tx) finalize(now time.Time, f *claims.Final, k *kept) (a claims.Finalized, err error) {
+	job, err := t.job(f.Job)
+	if err != nil {
+		return a, err
+	}
+	var held claims.Open
+	found, err := t.one(func(st *sqlite3.Stmt) { held = scanOpen(st) }, queryHeld, f.RunID, f.Job, f.Seq)
+	if err != nil {
+		return a, err
+	}
+	if !found {
+		a.Job = job.job()
+		a.Status, err = t.lost(now, f, k)
+		return a, err
+	}
+	if _, err := t.exec(deleteClaim, f.RunID, f.Job, f.Seq); err != nil {
+		return a, err
+	}
+	end := *f
+	a.Status = claims.Done
+	if !job.exists() || job.born > f.Seq {
+		a.Status = claims.Dropped
+		end.Outcome, end.Cause, end.Retry = claims.Discarded, "", time.Time{}
+		end.Reason = fmt.Sprintf("the job was removed while it ran; its result was %s", f.Outcome)
+	}
+	_, err = t.exec(closeRun, f.RunID, end.StartedAt, end.EndedAt, string(end.Outcome), string(end.Cause), end.ExitCode, end.Reason,
+		end.Evidence, end.Memory)
+	if err != nil {
+		return a, err
+	}
+	if err := t.keepOutput(f.RunID, k); err != nil {
+		return a, err
+	}
+	if end.Retry.IsZero() {
+		_, err = t.exec(setVerdict, held.Slot.ID, string(end.Outcome), "")
+	} else {
+		_, err = t.exec(insertPending, held.Slot.ID, f.Job, held.Attempt+1, end.Retry, t.rev())
+	}
+	if err == nil && a.Status == claims.Done {
+		err = t.account(&job, &end)
+	}
+	a.Job = job.job()
+	return a, err
+}
+
+// account writes into the job what a finished run means for it.
+func (t *tx) account(job *jobRow, f *claims.Final) error {
+	if !f.EndedAt.Before(job.LastEnded) {
+		job.LastRun, job.Last, job.LastEnded = f.RunID, f.Outcome, f.EndedAt
+	}
+	if f.Disable != "" {
+		job.Disabled = f.Disable
+	}
+	if f.Counts {
+		job.Repeats++
+	}
+	if f.Repeat > 0 && job.Repeats >= f.Repeat {
+		job.Done, job.Next = true, time.Time{}
+	}
+	return t.saveJob(job, updateJob)
+}
+
+const noteLate = `UPDATE runs SET late_at = ?2, late = ?3 WHERE run_id = ?1 AND late_at = 0`
+
+// lost answers a finalize whose claim is gone: either our own earlier try has landed, or somebody else closed the run. Then the
+// result leaves a note, and its output where the run has none or only a part of it.
+func (t *tx) lost(now time.Time, f *claims.Final, k *kept) (claims.FinalStatus, error) {
+	run, found, err := t.run(f.RunID)
+	if err != nil {
+		return "", err
+	}
+	if !found || run.Job != f.Job || run.Seq != f.Seq {
+		return claims.Fenced, nil
+	}
+	if same(run.EndedAt, f.EndedAt) {
+		switch run.Outcome {
+		case f.Outcome:
+			return claims.AlreadyFinal, nil
+		case claims.Discarded:
+			return claims.Dropped, nil
+		}
+	}
+	n, err := t.exec(noteLate, f.RunID, now, string(f.Outcome))
+	if err == nil && n > 0 && k.bytes > 0 && (run.Output.Bytes == 0 || run.Output.Partial) {
+		err = t.keepOutput(f.RunID, k)
+	}
+	return claims.Fenced, err
+}

@@ -1,0 +1,144 @@
+package sqlitestore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/wcron/wcron/claims"
+)
+
+// gate is the short lock in front of every write transaction. Only one goroutine of a store uses it.
+type gate struct {
+	path string
+	wait time.Duration
+	late *waiter // of an acquisition that was given up, and that is still in the kernel's queue
+}
+
+// waiter is a goroutine in the kernel's queue for the lock. The kernel gives nobody back from there before the lock is free, so a
+// waiter that was given up is used again by the next acquisition, and unlocks at once when nobody wants it any more.
+type waiter struct {
+	lock   *flock.Flock
+	got    chan error // one element
+	mu     sync.Mutex // guards the two below
+	wanted bool
+	ended  bool
+}
+
+// acquire takes the lock and returns what gives it back. It waits for g.wait, or less once hurry is closed.
+func (g *gate) acquire(hurry <-chan struct{}) (release func() error, err error) {
+	timer := time.NewTimer(g.wait)
+	defer timer.Stop()
+	for {
+		lock, err := g.take(timer, hurry)
+		if err != nil {
+			return nil, err
+		}
+		same, err := sameFile(lock, g.path)
+		if same && err == nil {
+			return lock.Unlock, nil
+		}
+		_ = lock.Unlock() // somebody has replaced the file: a lock on the old one excludes nobody
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("look at the lock file %s: %w", g.path, err)
+		}
+		select {
+		case <-timer.C:
+			return nil, fmt.Errorf("lock %s: the file is replaced over and over: leave the files of the store alone", g.path)
+		default:
+		}
+	}
+}
+
+func (g *gate) take(timer *time.Timer, hurry <-chan struct{}) (*flock.Flock, error) {
+	lock := newLock(g.path)
+	ok, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", g.path, err)
+	}
+	if ok {
+		return lock, nil
+	}
+	w := g.late
+	g.late = nil
+	if w == nil || !w.want() {
+		w = &waiter{lock: newLock(g.path), got: make(chan error, 1), wanted: true}
+		go w.run()
+	}
+	start := time.Now()
+	for {
+		select {
+		case err := <-w.got:
+			if err != nil {
+				return nil, fmt.Errorf("lock %s: %w", g.path, err)
+			}
+			return w.lock, nil
+		case <-hurry:
+			hurry = nil
+			timer.Reset(min(closeWait, g.wait))
+		case <-timer.C:
+			if !w.giveUp() {
+				continue // it came at the last moment
+			}
+			g.late = w
+			return nil, g.busy(time.Since(start))
+		}
+	}
+}
+
+func (g *gate) busy(waited time.Duration) error {
+	who := holder(g.path)
+	if who == "" {
+		who = "another process"
+	}
+	return fmt.Errorf("lock %s: %s has held it for %s: continue or end that process: %w",
+		g.path, who, waited.Round(time.Millisecond), claims.ErrBusy)
+}
+
+func (w *waiter) run() {
+	err := w.lock.Lock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+	if w.wanted {
+		w.got <- err
+	} else if err == nil {
+		_ = w.lock.Unlock() // nobody waits for it, and the file descriptor is closed either way
+	}
+}
+
+// want takes a waiter up again; false: it has ended meanwhile.
+func (w *waiter) want() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wanted = !w.ended
+	return w.wanted
+}
+
+// giveUp lets a waiter go; false: it has ended, and its answer is there to be read.
+func (w *waiter) giveUp() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wanted = w.ended
+	return !w.ended
+}
+
+// newLock makes the handle for one acquisition: a handle that is held answers a second one with yes.
+func newLock(path string) *flock.Flock { return flock.New(path, flock.SetPermissions(fileMode)) }
+
+// sameFile tells whether the locked file is still the one of that name.
+func sameFile(lock *flock.Flock, path string) (bool, error) {
+	have, err := lock.Stat()
+	if err != nil {
+		return false, err
+	}
+	want, err := os.Stat(path)
+	if err != nil {
+		return false, err
+	}
+	return os.SameFile(have, want), nil
+}

@@ -1,0 +1,306 @@
+package sqlitestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/wcron/wcron/claims"
+)
+
+const (
+	pruneBatch   = 500       // runs per transaction
+	sweepEvery   = time.Hour // how often Prune looks for outputs that no run names
+	orphanAge    = time.Hour // how old such a file must be: a finalize moves it before it is recorded
+	vacuumPages  = 4096
+	reasonPruned = "prune history"
+)
+
+// victim is a run that Prune drops.
+type victim struct {
+	run  string
+	slot string
+	at   int64
+	job  string
+	kind string
+	size int64
+	file string
+}
+
+// Prune drops the oldest ended runs of each job beyond the limits. The attempts of one slot stay or go together, and those of a slot
+// that has no verdict yet stay. What is to go is found by reading; the writes are short, so that others get between them.
+func (s *Store) Prune(ctx context.Context, now time.Time, limits []claims.Retain) (claims.Pruned, error) {
+	var sum claims.Pruned
+	var victims []victim
+	err := s.read(ctx, reasonPruned, func(c *conn) error {
+		for _, l := range limits {
+			v, err := c.victims(l)
+			if err != nil {
+				return fmt.Errorf("job %q: %w", l.Job, err)
+			}
+			victims = append(victims, v...)
+		}
+		return nil
+	})
+	if err != nil {
+		return sum, err
+	}
+	for len(victims) > 0 {
+		n := min(pruneBatch, len(victims))
+		part := victims[:n]
+		victims = victims[n:]
+		done, err := s.drop(ctx, part)
+		sum.Runs += done.Runs
+		sum.Bytes += done.Bytes
+		if err != nil {
+			return sum, err
+		}
+	}
+	if sum.Runs > 0 {
+		if err := s.shrink(ctx); err != nil {
+			return sum, err
+		}
+	}
+	return sum, s.sweep(ctx, now)
+}
+
+const queryEnded = `SELECT run_id, runs.slot_id, slot_at, out_bytes, out_file, outcome, slot_kind, coalesce(verdict, ''),
+	runs.job FROM runs LEFT JOIN slots USING (slot_id) WHERE runs.job = ? ORDER BY claimed_at DESC, runs.id DESC`
+
+// victims finds a job's runs beyond the limits.
+func (c *conn) victims(l claims.Retain) (out []victim, err error) {
+	var runs, bytes int64
+	keep := make(map[string]bool) // slots that stay
+	err = c.each(func(st *sqlite3.Stmt) error {
+		v := victim{run: st.ColumnText(0), slot: st.ColumnText(1), at: st.ColumnInt64(2), size: st.ColumnInt64(3),
+			file: st.ColumnText(4), kind: st.ColumnText(6), job: st.ColumnText(8)}
+		if st.ColumnText(5) == string(claims.Running) || st.ColumnText(7) == "" {
+			keep[v.slot] = true
+			return nil
+		}
+		runs++
+		bytes += v.size
+		beyond := l.Runs > 0 && runs > l.Runs || l.Bytes > 0 && bytes > l.Bytes
+		if !beyond {
+			keep[v.slot] = true
+		}
+		if !keep[v.slot] {
+			out = append(out, v)
+		}
+		return nil
+	}, queryEnded, l.Job)
+	return out, err
+}
+
+const (
+	// The condition holds the rule against a run whose slot got another attempt since it was read.
+	deleteRun = `DELETE FROM runs WHERE run_id = ?1 AND outcome <> 'running'
+	AND EXISTS (SELECT 1 FROM slots WHERE slots.slot_id = runs.slot_id AND verdict <> '')`
+)
+
+// drop deletes runs in one transaction, folds their slots, and removes the files afterwards.
+func (s *Store) drop(ctx context.Context, part []victim) (claims.Pruned, error) {
+	var sum claims.Pruned
+	var files []string
+	err := s.write(ctx, reasonPruned, 0, func(t *tx) error {
+		sum, files = claims.Pruned{}, nil
+		spans := make(map[string]span)
+		for _, v := range part {
+			n, err := t.exec(deleteRun, v.run)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				continue
+			}
+			if _, err := t.exec(deleteOutput, v.run); err != nil {
+				return err
+			}
+			if v.file != "" {
+				files = append(files, v.file)
+			}
+			sum.Runs++
+			sum.Bytes += v.size
+			spans[v.job+"\x00"+v.kind] = spans[v.job+"\x00"+v.kind].with(v)
+		}
+		for _, sp := range spans {
+			if err := t.fold(sp); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return claims.Pruned{}, err
+	}
+	for _, f := range files {
+		err := os.Remove(filepath.Join(s.dir, "output", filepath.FromSlash(f)))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return sum, fmt.Errorf("%s: %w", reasonPruned, err)
+		}
+	}
+	return sum, nil
+}
+
+// span is the time that the pruned slots of a job lie in.
+type span struct {
+	job, kind   string
+	first, last int64
+}
+
+func (s span) with(v victim) span {
+	if s.job == "" {
+		return span{job: v.job, kind: v.kind, first: v.at, last: v.at}
+	}
+	s.first, s.last = min(s.first, v.at), max(s.last, v.at)
+	return s
+}
+
+const (
+	querySpan = `SELECT id, verdict, reason, count, until, EXISTS (SELECT 1 FROM runs WHERE runs.slot_id = slots.slot_id)
+	FROM slots WHERE job = ?1 AND kind = ?2 AND at >= coalesce(
+		(SELECT max(at) FROM slots WHERE job = ?1 AND kind = ?2 AND at < ?3), ?3)
+	AND at <= coalesce((SELECT min(at) FROM slots WHERE job = ?1 AND kind = ?2 AND at > ?4), ?4) ORDER BY at, id`
+	deleteSlot = `DELETE FROM slots WHERE id = ?`
+)
+
+// fold joins neighbours of the same verdict whose runs are gone into one row with a count.
+func (t *tx) fold(sp span) error {
+	type row struct {
+		id, count, until int64
+		verdict, reason  string
+		bare             bool
+	}
+	var rows []row
+	err := t.each(func(st *sqlite3.Stmt) error {
+		rows = append(rows, row{id: st.ColumnInt64(0), verdict: st.ColumnText(1), reason: st.ColumnText(2),
+			count: st.ColumnInt64(3), until: st.ColumnInt64(4), bare: !st.ColumnBool(5)})
+		return nil
+	}, querySpan, sp.job, sp.kind, sp.first, sp.last)
+	if err != nil {
+		return err
+	}
+	for i := 0; i < len(rows); {
+		head, more := rows[i], int64(0)
+		i++
+		for head.bare && head.verdict != "" && i < len(rows) && rows[i].bare &&
+			rows[i].verdict == head.verdict && rows[i].reason == head.reason {
+			if _, err := t.exec(deleteSlot, rows[i].id); err != nil {
+				return err
+			}
+			more += rows[i].count
+			head.until = max(head.until, rows[i].until)
+			i++
+		}
+		if more == 0 {
+			continue
+		}
+		if _, err := t.exec(extendSlot, head.id, more, head.until); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shrink gives the freed pages back to the disk, a bounded number at a time.
+func (s *Store) shrink(ctx context.Context) error {
+	for {
+		var before, left int64
+		err := s.writeThen(ctx, reasonPruned, 0, func(t *tx) (err error) {
+			if before, err = t.number("PRAGMA freelist_count"); before == 0 || err != nil {
+				return err
+			}
+			nothing := func(*sqlite3.Stmt) error { return nil }
+			if err = t.each(nothing, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages)); err != nil {
+				return err
+			}
+			left, err = t.number("PRAGMA freelist_count")
+			return err
+		}, func(c *conn) error {
+			// The file gets shorter when the log is copied into it. A reader that is in the way is not waited for.
+			_, _, err := c.db.WALCheckpoint("main", sqlite3.CHECKPOINT_PASSIVE)
+			if errors.Is(err, sqlite3.BUSY) {
+				err = nil
+			}
+			return err
+		})
+		if err != nil || left == 0 || left >= before {
+			return err
+		}
+	}
+}
+
+// sweep removes output files that no run names: a host died between moving the file and committing.
+func (s *Store) sweep(ctx context.Context, now time.Time) error {
+	s.hmu.Lock()
+	due := s.swept.IsZero() || now.Sub(s.swept) >= sweepEvery
+	if due {
+		s.swept = now
+	}
+	s.hmu.Unlock()
+	if !due {
+		return nil
+	}
+	root := filepath.Join(s.dir, "output")
+	folders, err := os.ReadDir(root)
+	if err != nil {
+		return fmt.Errorf("sweep outputs: %w", err)
+	}
+	for _, d := range folders {
+		if !d.IsDir() {
+			continue
+		}
+		if err := s.sweepFolder(ctx, now, d.Name()); err != nil {
+			return fmt.Errorf("sweep outputs: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) sweepFolder(ctx context.Context, now time.Time, folder string) error {
+	root := filepath.Join(s.dir, "output")
+	files, err := os.ReadDir(filepath.Join(root, folder))
+	if err != nil {
+		return err
+	}
+	var old []string
+	for _, f := range files {
+		info, err := f.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		if now.Sub(info.ModTime()) > orphanAge {
+			old = append(old, f.Name())
+		}
+	}
+	if len(old) == 0 {
+		return nil
+	}
+	return s.read(ctx, folder, func(c *conn) error {
+		for _, name := range old {
+			run, _, _ := strings.Cut(strings.TrimSuffix(strings.TrimSuffix(name, ".new"), ".log"), ".")
+			if i := strings.LastIndexByte(run, '-'); i >= 0 {
+				run = run[:i]
+			}
+			r, found, err := c.run(run)
+			if err != nil {
+				return err
+			}
+			if found && (r.Outcome == claims.Running || r.Output.File == folder+"/"+name) {
+				continue
+			}
+			if err := os.Remove(filepath.Join(root, folder, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+		return nil
+	})
+}

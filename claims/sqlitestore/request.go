@@ -1,0 +1,79 @@
+package sqlitestore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/wcron/wcron/claims"
+)
+
+// Request carries out an operator's request. Errors: ErrNoJob, ErrNoRun, ErrNotOpen.
+func (s *Store) Request(ctx context.Context, now time.Time, r claims.Request) error {
+	op := fmt.Sprintf("%s job %q", r.Kind, r.Job)
+	if r.Kind == claims.Cancel {
+		op = "cancel run " + r.RunID
+	}
+	return s.write(ctx, op, 0, func(t *tx) error {
+		if r.Kind == claims.Cancel {
+			return t.cancel(now, r)
+		}
+		job, err := t.job(r.Job)
+		if err != nil {
+			return err
+		}
+		if !job.exists() {
+			return claims.ErrNoJob
+		}
+		switch r.Kind {
+		case claims.Pause:
+			if job.Paused {
+				return nil
+			}
+			job.Paused, job.PausedAt, job.Reason = true, now, r.Reason
+		case claims.Resume:
+			if !job.Paused {
+				return nil
+			}
+			job.Paused, job.ResumedAt, job.Reason = false, now, ""
+		case claims.Trigger:
+			return t.trigger(now, r)
+		default:
+			return fmt.Errorf("there is no request %q", r.Kind)
+		}
+		return t.saveJob(&job, updateJob)
+	})
+}
+
+// trigger records the slot with its pending row. The same request made twice is one slot.
+func (t *tx) trigger(now time.Time, r claims.Request) error {
+	slot := claims.ManualSlot(r.Job, now, r.ID)
+	fresh, err := t.open(slot, r.Input, r.By)
+	if !fresh || err != nil {
+		return err
+	}
+	_, err = t.exec(insertPending, slot.ID, r.Job, 1, now, t.rev())
+	return err
+}
+
+const setCancel = `UPDATE claims SET cancel_at = ?2, cancel_by = ?3 WHERE run_id = ?1 AND cancel_at = 0`
+
+func (t *tx) cancel(now time.Time, r claims.Request) error {
+	var open bool
+	_, err := t.one(func(*sqlite3.Stmt) { open = true }, queryClaim, r.RunID)
+	if err != nil {
+		return err
+	}
+	if open {
+		_, err := t.exec(setCancel, r.RunID, now, r.By)
+		return err
+	}
+	_, found, err := t.run(r.RunID)
+	if err == nil && found {
+		err = claims.ErrNotOpen
+	} else if err == nil {
+		err = claims.ErrNoRun
+	}
+	return err
+}

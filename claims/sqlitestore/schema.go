@@ -1,0 +1,355 @@
+package sqlitestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/wcron/wcron/claims"
+)
+
+// applicationID is "wcrn" in the database's header. It tells a ledger from any other SQLite file.
+const applicationID = 0x7763726e
+
+// migrations bring a store from version i to i+1. Those that were released are never changed.
+func migrations() []string { return []string{schema1} }
+
+// Times are milliseconds since 1970 in UTC, 0 for none.
+//
+// claims holds the open ones alone, so that the unique index over job and lane makes a second claim of a lane impossible. A run, its
+// slot and its claim carry the slot's columns each: no query of the tick joins.
+const schema1 = `
+CREATE TABLE meta (
+	id  INTEGER PRIMARY KEY CHECK (id = 1),
+	rev INTEGER NOT NULL            -- grows by one with each transaction that changes jobs or pending
+);
+INSERT INTO meta (id, rev) VALUES (1, 0);
+
+CREATE TABLE jobs (
+	id           INTEGER PRIMARY KEY,
+	name         TEXT NOT NULL UNIQUE,
+	source       TEXT NOT NULL,
+	seq          INTEGER NOT NULL,
+	born         INTEGER NOT NULL,   -- seq when the job was added: claims with a lower one are of its predecessor
+	definition   TEXT NOT NULL,
+	schedule     TEXT NOT NULL,
+	timezone     TEXT NOT NULL,
+	anchor       INTEGER NOT NULL,
+	next_at      INTEGER NOT NULL,
+	paused       INTEGER NOT NULL DEFAULT 0,
+	paused_at    INTEGER NOT NULL DEFAULT 0,
+	resumed_at   INTEGER NOT NULL DEFAULT 0,
+	reason       TEXT NOT NULL DEFAULT '',
+	disabled     TEXT NOT NULL DEFAULT '',
+	repeats      INTEGER NOT NULL DEFAULT 0,
+	done         INTEGER NOT NULL DEFAULT 0,
+	last_run     TEXT NOT NULL DEFAULT '',
+	last_outcome TEXT NOT NULL DEFAULT '',
+	last_ended   INTEGER NOT NULL DEFAULT 0,
+	removed_at   INTEGER NOT NULL DEFAULT 0,
+	rev          INTEGER NOT NULL
+);
+CREATE INDEX jobs_rev ON jobs (rev);
+
+CREATE TABLE claims (
+	run_id     TEXT NOT NULL PRIMARY KEY,
+	job        TEXT NOT NULL,
+	lane       INTEGER NOT NULL,
+	seq        INTEGER NOT NULL,
+	owner      TEXT NOT NULL,
+	slot_id    TEXT NOT NULL,
+	slot_at    INTEGER NOT NULL,
+	slot_kind  TEXT NOT NULL,
+	attempt    INTEGER NOT NULL,
+	claimed_at INTEGER NOT NULL,
+	deadline   INTEGER NOT NULL,
+	cancel_at  INTEGER NOT NULL DEFAULT 0,
+	cancel_by  TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX claims_lane ON claims (job, lane);
+CREATE UNIQUE INDEX claims_slot ON claims (slot_id);
+CREATE INDEX claims_owner ON claims (owner);
+CREATE INDEX claims_cancel ON claims (owner) WHERE cancel_at > 0;
+
+CREATE TABLE pending (
+	slot_id TEXT NOT NULL PRIMARY KEY,
+	job     TEXT NOT NULL,
+	attempt INTEGER NOT NULL,
+	due     INTEGER NOT NULL,
+	rev     INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX pending_due ON pending (due);
+CREATE INDEX pending_rev ON pending (rev);
+CREATE INDEX pending_job ON pending (job);
+
+CREATE TABLE slots (
+	id      INTEGER PRIMARY KEY,
+	slot_id TEXT NOT NULL UNIQUE,
+	job     TEXT NOT NULL,
+	at      INTEGER NOT NULL,
+	kind    TEXT NOT NULL,
+	verdict TEXT NOT NULL,
+	reason  TEXT NOT NULL,
+	count   INTEGER NOT NULL,
+	until   INTEGER NOT NULL,
+	input   BLOB,                    -- of a manual request, until its verdict
+	by      TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX slots_job ON slots (job, at);
+CREATE INDEX slots_schedule ON slots (job, at) WHERE kind = 'schedule';
+CREATE INDEX slots_at ON slots (at);
+
+CREATE TABLE runs (
+	id         INTEGER PRIMARY KEY,
+	run_id     TEXT NOT NULL UNIQUE,
+	job        TEXT NOT NULL,
+	seq        INTEGER NOT NULL,
+	slot_id    TEXT NOT NULL,
+	slot_at    INTEGER NOT NULL,
+	slot_kind  TEXT NOT NULL,
+	attempt    INTEGER NOT NULL,
+	owner      TEXT NOT NULL,
+	digest     TEXT NOT NULL,
+	claimed_at INTEGER NOT NULL,
+	started_at INTEGER NOT NULL DEFAULT 0,
+	ended_at   INTEGER NOT NULL DEFAULT 0,
+	deadline   INTEGER NOT NULL,
+	outcome    TEXT NOT NULL,
+	cause      TEXT NOT NULL DEFAULT '',
+	exit_code  INTEGER,
+	reason     TEXT NOT NULL DEFAULT '',
+	evidence   TEXT NOT NULL DEFAULT '',
+	stands_for INTEGER NOT NULL DEFAULT 0,
+	memory     INTEGER NOT NULL DEFAULT 0,
+	out_file   TEXT NOT NULL DEFAULT '',  -- name below output/, empty: inline
+	out_bytes  INTEGER NOT NULL DEFAULT 0,
+	out_cut    INTEGER NOT NULL DEFAULT 0,
+	out_digest TEXT NOT NULL DEFAULT '',
+	out_part   INTEGER NOT NULL DEFAULT 0,
+	late_at    INTEGER NOT NULL DEFAULT 0,
+	late       TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX runs_job ON runs (job, claimed_at);
+CREATE INDEX runs_claimed ON runs (claimed_at);
+CREATE INDEX runs_slot ON runs (slot_id);
+
+CREATE TABLE outputs (
+	run_id TEXT NOT NULL PRIMARY KEY,
+	body   BLOB NOT NULL
+);
+
+CREATE TABLE owners (
+	id         TEXT NOT NULL PRIMARY KEY,
+	pid        INTEGER NOT NULL,
+	host       TEXT NOT NULL,
+	evidence   BLOB,
+	socket     TEXT NOT NULL,
+	version    TEXT NOT NULL,
+	started_at INTEGER NOT NULL,
+	seen_at    INTEGER NOT NULL,
+	left_at    INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX owners_left ON owners (left_at);
+`
+
+// openDB makes the database where there is none, brings it up to date and leaves the write connection in s.w.
+func (s *Store) openDB(ctx context.Context) error {
+	if !s.cfg.ReadOnly {
+		if err := s.ensure(ctx); err != nil {
+			return err
+		}
+	}
+	if err := checkSize(s.path()); err != nil {
+		return err
+	}
+	c, err := openConn(s.path(), s.cfg, s.cfg.ReadOnly)
+	if err != nil {
+		return s.meaning(err)
+	}
+	version, err := check(c)
+	if err == nil && version < len(migrations()) {
+		if s.cfg.ReadOnly {
+			err = fmt.Errorf("the schema has version %d and this program reads %d: start the host once, which brings it up to date", version, len(migrations()))
+		} else {
+			err = s.underGate(func() error { return migrate(c) })
+		}
+	}
+	if err == nil && !s.cfg.ReadOnly {
+		err = restrict(s.path()+"-wal", s.path()+"-shm")
+	}
+	if err != nil {
+		return errors.Join(s.meaning(err), c.close())
+	}
+	if s.cfg.ReadOnly {
+		return c.close()
+	}
+	s.w = c
+	return nil
+}
+
+// ensure makes a new store. It is built beside its place and renamed into it, so that a database file is never there and empty: an
+// empty one is damage, not a beginning.
+func (s *Store) ensure(ctx context.Context) error {
+	if exists(s.path()) {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.underGate(func() error {
+		if exists(s.path()) {
+			return nil // another process was quicker
+		}
+		if info, err := os.Stat(s.path() + "-wal"); err == nil && info.Size() > 0 {
+			return fmt.Errorf("%w: %s is missing and its log is there: put the file back, or restore a backup", claims.ErrCorrupt, s.path())
+		}
+		if err := build(s.path() + ".new"); err != nil {
+			return s.meaning(err)
+		}
+		if err := os.Rename(s.path()+".new", s.path()); err != nil {
+			return fmt.Errorf("put the new database in place: %w", err)
+		}
+		return syncDir(s.dir)
+	})
+}
+
+func (s *Store) underGate(fn func() error) error {
+	release, err := s.gate.acquire(nil)
+	if err != nil {
+		return s.meaning(err)
+	}
+	return errors.Join(fn(), release())
+}
+
+// build makes a whole, closed and synced database.
+func build(path string) error {
+	for _, old := range []string{path, path + "-wal", path + "-shm", path + "-journal"} {
+		if err := os.Remove(old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove what an interrupted start has left: %w", err)
+		}
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, fileMode)
+	if err != nil {
+		return fmt.Errorf("make the database: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("make the database: %w", err)
+	}
+	db, err := sqlite3.OpenFlags(fileURI(path), sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
+	if err != nil {
+		return fmt.Errorf("make the database: %w", err)
+	}
+	c := &conn{db: db, stmts: make(map[string]*sqlite3.Stmt)}
+	err = db.Exec(fmt.Sprintf("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = %d; PRAGMA synchronous = EXTRA", applicationID))
+	if err == nil {
+		err = migrate(c)
+	}
+	if err == nil {
+		err = wantWAL(c, "PRAGMA journal_mode = WAL")
+	}
+	if err := errors.Join(err, c.close()); err != nil {
+		return fmt.Errorf("make the database: %w", err)
+	}
+	return nil
+}
+
+// check answers the schema's version. Errors: claims.ErrCorrupt, claims.ErrNewer.
+func check(c *conn) (int, error) {
+	id, err := c.number("PRAGMA application_id")
+	if err != nil {
+		return 0, err
+	}
+	if id != applicationID {
+		return 0, fmt.Errorf("%w: it is a database, and not one of this program: move it away, or restore a backup", claims.ErrCorrupt)
+	}
+	if err := wantWAL(c, "PRAGMA journal_mode"); err != nil {
+		return 0, err
+	}
+	version, err := c.number("PRAGMA user_version")
+	if err != nil {
+		return 0, err
+	}
+	if err := known(version); err != nil {
+		return 0, err
+	}
+	if version > 0 {
+		if rows, err := c.number("SELECT count(*) FROM meta"); err != nil {
+			return 0, err
+		} else if rows != 1 {
+			return 0, fmt.Errorf("%w: its revision is missing: restore a backup", claims.ErrCorrupt)
+		}
+	}
+	return int(version), nil
+}
+
+func known(version int64) error {
+	if newest := len(migrations()); version > int64(newest) {
+		return fmt.Errorf("%w: its schema has version %d and this program knows %d: update this program", claims.ErrNewer, version, newest)
+	}
+	return nil
+}
+
+func wantWAL(c *conn, query string) error {
+	mode := ""
+	if _, err := c.one(func(st *sqlite3.Stmt) { mode = st.ColumnText(0) }, query); err != nil {
+		return err
+	}
+	if mode != "wal" {
+		return fmt.Errorf("the database's journal mode is %q and must be wal: some other program has changed it, or this platform has no shared memory", mode)
+	}
+	return nil
+}
+
+// migrate brings the schema up to date in one transaction.
+func migrate(c *conn) (err error) {
+	if err := c.db.Exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.db.Exec("ROLLBACK"))
+		}
+	}()
+	version, err := c.number("PRAGMA user_version") // another process may have been quicker
+	if err != nil {
+		return err
+	}
+	if err := known(version); err != nil {
+		return err
+	}
+	steps := migrations()
+	for i := int(version); i < len(steps); i++ {
+		if err := c.db.Exec(steps[i]); err != nil {
+			return fmt.Errorf("migrate the schema from version %d: %w", i, err)
+		}
+	}
+	if err := c.db.Exec(fmt.Sprintf("PRAGMA user_version = %d", len(steps))); err != nil {
+		return err
+	}
+	return c.db.Exec("COMMIT")
+}
+
+// checkSize refuses a file that is too short to be a database. SQLite would take an empty one for new.
+func checkSize(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("look at the database: %w", err)
+	}
+	if info.Size() < 512 {
+		return fmt.Errorf("%w: %s has %d bytes: keep a copy of the folder and restore a backup", claims.ErrCorrupt, path, info.Size())
+	}
+	return nil
+}
+
+// restrict gives SQLite's own files the mode of the store's.
+func restrict(paths ...string) error {
+	for _, p := range paths {
+		if err := os.Chmod(p, fileMode); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
