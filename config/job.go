@@ -1,0 +1,186 @@
+package config
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Job is what one layer says of a job. A nil field is not set there, so that layers merge; see [Job.Over]. Ranges are checked
+// when text is read, not when a Job is made in Go: [EncodeJob] tells whether one is valid.
+type Job struct {
+	// Plugin is the slash-separated path of the module in the plugin folder. Only the host file and jobs.d say it.
+	Plugin *string `toml:"plugin"`
+	// Schedule is text that this package does not judge.
+	Schedule *string `toml:"schedule"`
+	// Timezone is a name of the time zone database, in which the schedule is read.
+	Timezone *string `toml:"timezone"`
+	// Timeout is how long a guest may run, from its start. 0: no limit.
+	Timeout *Duration `toml:"timeout"`
+	// StartTimeout is how long a claimed run may wait for its guest to start.
+	StartTimeout *Duration `toml:"start_timeout"`
+	// Memory is the most bytes of linear memory of the guest.
+	Memory *Size `toml:"memory"`
+	// Output is the most bytes kept of a run's stdout and stderr together.
+	Output *Size `toml:"output"`
+	// Entry is the export to call. Not set: "_start", else "run".
+	Entry *string `toml:"entry"`
+	// Args are the guest's arguments after its name. Empty and not nil: none, whatever a lower layer says.
+	Args []string `toml:"args"`
+	// Env are the guest's variables. Layers merge name by name.
+	Env map[string]string `toml:"env"`
+	// Input is the JSON value that the job's event carries. Layers replace it as a whole.
+	Input json.RawMessage `toml:"input"`
+	// Missed says what becomes of slots that no host was there to run.
+	Missed *string `toml:"missed"`
+	// Retries is how many more attempts a slot gets after the first.
+	Retries *int `toml:"retries"`
+	// Backoff is how long to wait before a retry.
+	Backoff *Backoff `toml:"backoff"`
+	// RetryOn are the outcomes that are retried. Empty and not nil: none.
+	RetryOn []string `toml:"retry_on"`
+	// Repeat is how many slots the job runs before it is over. 0: no limit.
+	Repeat *int `toml:"repeat"`
+	// HistoryRuns is how many runs are kept, newest first.
+	HistoryRuns *int `toml:"history_runs"`
+	// HistoryBytes is how many bytes of output are kept over all kept runs.
+	HistoryBytes *Size `toml:"history_bytes"`
+	// Description is one line for people.
+	Description *string `toml:"description"`
+	// Name and Version are what a manifest calls its module. Only a manifest says them.
+	Name    *string `toml:"name"`
+	Version *string `toml:"version"`
+}
+
+// What becomes of missed slots.
+const (
+	MissedOnce = "once" // one run stands for all of them
+	MissedSkip = "skip" // none runs; the misses are recorded
+)
+
+// Outcomes that RetryOn may name.
+const (
+	RetryFailed   = "failed"
+	RetryTimeout  = "timeout"
+	RetryTrapped  = "trapped"
+	RetryShutdown = "shutdown"
+	RetryOrphaned = "orphaned"
+)
+
+// Defaults is the built-in layer below all others. Every key that has a default has it here and nowhere else. The result is the
+// caller's own.
+func Defaults() Job {
+	return Job{
+		Timezone:     new("UTC"),
+		Timeout:      new(Duration(time.Minute)),
+		StartTimeout: new(Duration(time.Minute)),
+		Memory:       new(64 * MiB),
+		Output:       new(MiB),
+		Missed:       new(MissedOnce),
+		Retries:      new(0),
+		Backoff:      &Backoff{10 * time.Second, 10 * time.Minute},
+		RetryOn:      []string{RetryFailed, RetryTimeout, RetryTrapped, RetryShutdown},
+		Repeat:       new(0),
+		HistoryRuns:  new(1000),
+		HistoryBytes: new(64 * MiB),
+	}
+}
+
+// Over is the two layers as one: what j sets wins over what base sets. Env merges name by name, all else as a whole. The result
+// shares memory with both: treat all three as read-only.
+func (j Job) Over(base Job) Job {
+	out := j
+	for _, k := range jobKeys() {
+		k.fill(&out, &base)
+	}
+	return out
+}
+
+// Settings is a job with every value decided. Its fields mean what those of [Job] mean; sizes are bytes.
+type Settings struct {
+	Plugin       string
+	Schedule     string // "" when no layer says one
+	Timezone     string
+	Timeout      time.Duration // 0: no limit
+	StartTimeout time.Duration
+	Memory       int64
+	Output       int64
+	Entry        string // "": the module's usual one
+	Args         []string
+	Env          map[string]string
+	Input        json.RawMessage // nil when no layer says one
+	Missed       string          // MissedOnce or MissedSkip
+	Retries      int
+	Backoff      Backoff
+	RetryOn      []string
+	Repeat       int // 0: no limit
+	HistoryRuns  int
+	HistoryBytes int64
+	Description  string
+	Name         string
+	Version      string
+}
+
+// Resolve decides every value: j over [Defaults]. The host's own defaults are a layer of their own: see [File.Base]. The result
+// shares memory with j.
+func (j Job) Resolve() Settings {
+	j = j.Over(Defaults())
+	return Settings{
+		Plugin:       value0(j.Plugin),
+		Schedule:     value0(j.Schedule),
+		Timezone:     value0(j.Timezone),
+		Timeout:      time.Duration(value0(j.Timeout)),
+		StartTimeout: time.Duration(value0(j.StartTimeout)),
+		Memory:       int64(value0(j.Memory)),
+		Output:       int64(value0(j.Output)),
+		Entry:        value0(j.Entry),
+		Args:         j.Args,
+		Env:          j.Env,
+		Input:        j.Input,
+		Missed:       value0(j.Missed),
+		Retries:      value0(j.Retries),
+		Backoff:      value0(j.Backoff),
+		RetryOn:      j.RetryOn,
+		Repeat:       value0(j.Repeat),
+		HistoryRuns:  value0(j.HistoryRuns),
+		HistoryBytes: int64(value0(j.HistoryBytes)),
+		Description:  value0(j.Description),
+		Name:         value0(j.Name),
+		Version:      value0(j.Version),
+	}
+}
+
+// value0 is *p, or the zero value where p is nil.
+func value0[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
+
+// Caps is the most that a plugin may ask for in its own manifest or sidecar. 0 is no cap. What the operator writes into the host
+// file or jobs.d is not capped.
+type Caps struct {
+	Timeout time.Duration `toml:"timeout"`
+	Memory  int64         `toml:"memory"` // bytes
+	Output  int64         `toml:"output"` // bytes
+}
+
+// Limit is own, the layers of a plugin, with nothing above the caps, and the keys that were cut. A timeout of 0, no limit, is
+// above every cap. Keys that own does not set stay unset.
+func (c Caps) Limit(own Job) (Job, []string) {
+	var cut []string
+	if c.Timeout > 0 && own.Timeout != nil && (*own.Timeout == 0 || time.Duration(*own.Timeout) > c.Timeout) {
+		own.Timeout = new(Duration(c.Timeout))
+		cut = append(cut, "timeout")
+	}
+	if c.Memory > 0 && own.Memory != nil && int64(*own.Memory) > c.Memory {
+		own.Memory = new(Size(c.Memory))
+		cut = append(cut, "memory")
+	}
+	if c.Output > 0 && own.Output != nil && int64(*own.Output) > c.Output {
+		own.Output = new(Size(c.Output))
+		cut = append(cut, "output")
+	}
+	return own, cut
+}
