@@ -79,7 +79,7 @@ func (c *cache) entries(visit func(path string) error) error {
 
 func (c *cache) versions() ([]string, error) {
 	all, err := os.ReadDir(c.dir)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	var list []string

@@ -10,20 +10,17 @@ import (
 
 // Where the programs keep things in their memory.
 const (
-	scratch   = 0    // the structures that WASI calls read and write
-	constants = 1024 // the texts
-	buffer    = 0x10000
+	scratch   = 0       // the structures that WASI calls read and write
+	constants = 1024    // the texts
+	buffer    = 0x10000 // what is read
 	bufferLen = 0x10000
-	envPtrs   = 0x20000 // the pointers that environ_get and args_get write
-	envBytes  = 0x30000 // the strings they point to
+	envPtrs   = 0x8000  // the pointers that environ_get and args_get write
+	envBytes  = 0x10000 // the strings they point to
 )
 
 // pagesFor is how many pages of memory a program with these calls needs for its buffers.
 func pagesFor(calls []string) uint32 {
-	switch {
-	case slices.Contains(calls, "environ_get"):
-		return 8
-	case slices.Contains(calls, "fd_read"):
+	if slices.Contains(calls, "environ_get") || slices.Contains(calls, "fd_read") {
 		return 2
 	}
 	return 1
