@@ -137,8 +137,12 @@ func (f *follower) next() (*os.File, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	geo := f.geo
+	if f.n < 0 {
+		geo = geometry{seg: f.pos / 2}
+	}
 	for _, n := range segments {
-		if n <= f.n {
+		if n <= f.n || !geo.holds(n) {
 			continue
 		}
 		file, err := openRegular(tailPath(f.dir, f.name, n))

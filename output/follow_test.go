@@ -6,6 +6,7 @@ import (
 	"errors"
 	"regexp"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -150,13 +151,13 @@ func TestFollowGone(t *testing.T) {
 			mustWrite(t, rec, stream)
 			time.Sleep(gatherTime)
 			over := make(chan error, 1)
-			finished := false
+			var finished atomic.Bool
 			var seen bytes.Buffer
-			go func() { over <- Follow(t.Context(), dir, "run", &seen, func() bool { return finished }) }()
+			go func() { over <- Follow(t.Context(), dir, "run", &seen, finished.Load) }()
 			synctest.Wait() // it has read all and waits
 			mustFinish(t, rec)
 			rec.Discard()
-			finished = true
+			finished.Store(true)
 			if err := <-over; !errors.Is(err, c.want) {
 				t.Errorf("%s: %v, want %v", c.what, err, c.want)
 			}

@@ -35,9 +35,6 @@ func tailPath(dir, name string, n int64) string {
 	return filepath.Join(dir, name+".tail."+strconv.FormatInt(n, 10))
 }
 
-// maxSegment keeps stream positions far from overflow, whatever number a file's name carries.
-const maxSegment = 1 << 20 * (1 << 20)
-
 // parseBase tells whose spool a file belongs to. The segment number is -1 for all but tails.
 func parseBase(base string) (name string, segment int64, ok bool) {
 	name, kind, _ := strings.Cut(base, ".")
@@ -53,7 +50,7 @@ func parseBase(base string) (name string, segment int64, ok bool) {
 		return "", 0, false
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n < 0 || n > maxSegment || strconv.FormatInt(n, 10) != digits {
+	if err != nil || n < 0 || strconv.FormatInt(n, 10) != digits {
 		return "", 0, false
 	}
 	return name, n, true

@@ -205,8 +205,11 @@ func TestMemoryIsBounded(t *testing.T) {
 		p := text(r, 1+r.IntN(20<<10))
 		mustWrite(t, rec, p)
 		mustWrite(t, ring, p)
-		if got := cap(rec.pending); got > gatherBytes {
-			t.Fatalf("spooling: %d bytes held", got)
+		rec.mu.Lock()
+		held := cap(rec.pending)
+		rec.mu.Unlock()
+		if held > gatherBytes {
+			t.Fatalf("spooling: %d bytes held", held)
 		}
 		if got := cap(ring.ring.head) + cap(ring.ring.tail); got > 256<<10 {
 			t.Fatalf("memory only: %d bytes held", got)

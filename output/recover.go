@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Recover puts together what a dead process had spooled of a stream, in the shape that Finish gives it: at most limit bytes (0 or
@@ -33,6 +34,7 @@ func Recover(dir, name string, limit int64) (Kept, bool, error) {
 	if err == nil && mayBeFull(head.Size()) && head.Size() <= 2*MaxLimit {
 		geo = geometry{seg: head.Size() / 2}
 	}
+	segments = slices.DeleteFunc(segments, func(n int64) bool { return !geo.holds(n) })
 	v := &view{}
 	defer v.close()
 	if err := v.load(dir, name, geo, segments[max(0, len(segments)-segmentsKept):]); err != nil {

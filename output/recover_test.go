@@ -143,6 +143,7 @@ func FuzzRecover(f *testing.F) {
 	f.Add(make([]byte, 2048), make([]byte, 1024), "run.tail.5", "run.tail.6", int64(4096))
 	f.Add(make([]byte, 2048), []byte("\x80\x80\x80\x80"), "run.tail.1099511627776", "run.tail.99999999999999", int64(1<<62))
 	f.Add([]byte("\xf0\x9f\x98"), []byte{}, "run.head", "run.out", int64(-1))
+	f.Add([]byte("head"), []byte("0"), "run.tail.107000000000", "run.tail.9223372036854775807", int64(1<<62))
 	f.Fuzz(func(t *testing.T, head, tail []byte, first, second string, limit int64) {
 		dir := t.TempDir()
 		writeFile(t, headPath(dir, "run"), string(head))

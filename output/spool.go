@@ -25,6 +25,9 @@ func geometryOf(limit int64) geometry {
 func (g geometry) head() int64         { return 2 * g.seg }
 func (g geometry) start(n int64) int64 { return g.head() + n*g.seg }
 
+// holds reports whether a segment's bytes have a place in a stream. A stray file's name may carry any number.
+func (g geometry) holds(n int64) bool { return n < (1<<61)/max(g.seg, 1) }
+
 // mayBeFull reports whether a head of this length can be complete.
 func mayBeFull(head int64) bool {
 	return head >= geometryOf(MinLimit).head() && head%(2*segUnit) == 0
