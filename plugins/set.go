@@ -1,0 +1,96 @@
+package plugins
+
+import (
+	"time"
+
+	"github.com/wcron/wcron/config"
+	"github.com/wcron/wcron/schedule"
+)
+
+// State is whether a job can run, and when.
+type State int
+
+// The states of a job.
+const (
+	Active State = iota // runs on its schedule
+	Manual              // has no schedule: runs only when it is asked for
+	Broken              // cannot run; Reason and Remedy say why
+)
+
+// String returns "active", "manual" or "broken".
+func (s State) String() string {
+	switch s {
+	case Active:
+		return "active"
+	case Manual:
+		return "manual"
+	default:
+		return "broken"
+	}
+}
+
+// Set is all jobs at one time. It is immutable and safe for concurrent use.
+type Set struct {
+	File     *config.File     // the configuration in use
+	Jobs     []Job            // by name
+	Problems []config.Problem // everything that is wrong, what the jobs tell included
+	Rev      int              // counts the sets of one Source from 1
+	Zone     Zone             // of schedules that name none
+}
+
+// Job returns the job of that name.
+func (s *Set) Job(name string) (Job, bool) {
+	for _, j := range s.Jobs {
+		if j.Name == name {
+			return j, true
+		}
+	}
+	return Job{}, false
+}
+
+// Job is one job as it is now. Treat it as read-only: sets share its parts.
+type Job struct {
+	Name     string
+	Plugin   string          // path of the module, for people
+	Digest   string          // SHA-256 of the bytes in use, in hex; "" if there are none
+	Settings config.Settings // all layers merged
+
+	Schedule     *schedule.Spec // nil: manual, or the text is not a schedule
+	ScheduleText string         // as written; "" for none
+	Timezone     string         // in which Schedule is read
+
+	State  State
+	Reason string // why it is manual or broken; of an active job: why the file that is there now is not in use
+	Remedy string // what a person can do about Reason
+
+	// Origin says for each key that is set where its value comes from: "default" ([defaults] and built-in values), "manifest",
+	// "sidecar", "host file", "jobs.d/NAME.toml". What was cut says "manifest, cut to [caps]".
+	Origin   map[string]string
+	Warnings []string // what is legal but probably not meant
+
+	Load      func() ([]byte, error) // the bytes of Digest, checked; ErrContent if they are gone. Safe for concurrent use.
+	MinMemory int64                  // bytes of memory that an instance has from the start
+}
+
+// comparable is the set without what cannot be compared. What is left out follows from what stays: the digest decides the bytes,
+// text and zone decide the schedule.
+func (s *Set) comparable() Set {
+	c := *s
+	c.Zone.Location = (*time.Location)(nil)
+	c.Jobs = make([]Job, len(s.Jobs))
+	for i, j := range s.Jobs {
+		j.Load, j.Schedule = nil, nil
+		c.Jobs[i] = j
+	}
+	return c
+}
+
+func (s *Set) digests() map[string]bool {
+	m := map[string]bool{}
+	for _, j := range s.Jobs {
+		if j.Digest != "" {
+			m[j.Digest] = true
+		}
+	}
+	return m
+}
