@@ -7,8 +7,12 @@ import (
 	"strings"
 )
 
-// manifestVersion is the version of the manifest's keys that this package reads.
-const manifestVersion = 1
+// The key with the version of the manifest's keys, and the version that this package reads.
+const (
+	manifestKey     = "manifest"
+	manifestVersion = 1
+	onlyManifest    = "only the manifest inside a module says it"
+)
 
 // ParseJob reads the text of a job. Problems are reported under name, which need not be a file; the error is then an [*Error] and
 // the Job is empty. A manifest may be 64 KiB long, any other text 256 KiB.
@@ -69,13 +73,16 @@ func readJob(v value, kind Kind) Job {
 // misplaced tells where a known key belongs.
 func misplaced(k jobKey) string {
 	if k.allowed(KindManifest) {
-		return "only the manifest inside a module says it"
+		return onlyManifest
 	}
 	return "write it in [jobs.NAME] of the host file or in jobs.d/NAME.toml"
 }
 
-// hostHint tells what to do about a host key that stands among job keys; "" for other names.
+// hostHint tells what to do about a key of another place that stands among job keys; "" for other names.
 func hostHint(name string) string {
+	if name == manifestKey {
+		return onlyManifest
+	}
 	if slices.Contains(hostNames(), name) {
 		return "it is a key of the host file's top level"
 	}
@@ -84,7 +91,7 @@ func hostHint(name string) string {
 
 // manifestKeys takes the version out of the entries. Where it is another one, the rest means nothing here.
 func manifestKeys(entries []entry) ([]entry, bool) {
-	i := slices.IndexFunc(entries, func(e entry) bool { return e.name == "manifest" })
+	i := slices.IndexFunc(entries, func(e entry) bool { return e.name == manifestKey })
 	if i < 0 {
 		return entries, true
 	}
@@ -125,7 +132,7 @@ func EncodeJob(j Job, kind Kind) ([]byte, error) {
 	}
 	var b strings.Builder
 	if kind == KindManifest {
-		fmt.Fprintf(&b, "manifest = %d\n", manifestVersion)
+		fmt.Fprintf(&b, "%s = %d\n", manifestKey, manifestVersion)
 	}
 	for _, k := range jobKeys() {
 		if text := k.write(j); text != "" {

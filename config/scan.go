@@ -229,7 +229,7 @@ func (s *scanner) path(from place) (place, bool) {
 		to.node = to.last().kid(name, start)
 		to.name = s.src[start:s.at]
 		to.depth++
-		to.bytes += s.at - start + 1
+		to.bytes += len(name) + 1
 		if !s.within(to, start) {
 			return to, false
 		}
