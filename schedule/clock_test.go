@@ -2,6 +2,7 @@ package schedule_test
 
 import (
 	"math"
+	"sync"
 	"testing"
 	"time"
 
@@ -108,4 +109,22 @@ func TestNextDropsMonotonicClock(t *testing.T) {
 	if next := s.Next(now); next != next.Round(0) {
 		t.Errorf("%s has a monotonic reading", next)
 	}
+}
+
+// TestConcurrentUse lets the race detector see one Spec used by many goroutines.
+func TestConcurrentUse(t *testing.T) {
+	s := mustParse(t, "*/20 1 L * 5#2", schedule.Options{Location: zone(t, "Europe/Berlin")})
+	want := s.Next(present)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 200 {
+				if got := s.Next(present); !got.Equal(want) || s.String() == "" || len(s.Warnings()) != 0 {
+					t.Errorf("%s, want %s, warnings %q", got, want, s.Warnings())
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
 }
