@@ -70,7 +70,7 @@ func (x *execution) trap(err error) ending {
 		}
 	}
 	if len(frames) > 0 {
-		end.reason += "; called by " + strings.Join(frames, ", ")
+		end.reason += "; in " + strings.Join(frames, ", called by ")
 	}
 	return end
 }

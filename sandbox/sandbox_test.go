@@ -85,7 +85,7 @@ func TestOutcomes(t *testing.T) {
 			outcome: Failed, cause: Exit, exit: 0xefffffff},
 		{name: "the engine's code for a cancel", wasm: guest.Exit(0xffffffff), run: Run{Timeout: time.Hour},
 			outcome: Failed, cause: Exit, exit: 0xffffffff},
-		{name: "trap", wasm: guest.Trap(), outcome: Trapped, cause: Trap, reason: "wasm error: unreachable; called by"},
+		{name: "trap", wasm: guest.Trap(), outcome: Trapped, cause: Trap, reason: "wasm error: unreachable; in "},
 		{name: "recursion", wasm: guest.Recurse(), outcome: Trapped, cause: Trap, reason: "stack overflow"},
 		{name: "grow", wasm: guest.Grow(15), run: Run{Memory: 1 << 20}, outcome: OK},
 		{name: "grow too much", wasm: guest.Grow(16), run: Run{Memory: 1 << 20}, outcome: Trapped, cause: OutOfMemory,
@@ -297,7 +297,7 @@ func TestHostileNames(t *testing.T) {
 	section = append(section, 0x80|byte(len(content)&0x7f), byte(len(content)>>7))
 	m.Custom("name", append(section, content...))
 	res := runIt(t, m.Bytes(), Run{})
-	expect(t, res, Trapped, Trap, "evil?[2J, level=ERROR msg=forgedxxx")
+	expect(t, res, Trapped, Trap, "evil?[2J, called by level=ERROR msg=forgedxxx")
 	if strings.ContainsAny(res.Reason, "\n\x1b") || len(res.Reason) > maxReason {
 		t.Errorf("reason %q", res.Reason)
 	}
