@@ -37,7 +37,8 @@ func (m *matcher) set(pos position, match string, lo, hi int, at func(v int) tim
 	return set
 }
 
-// compile turns checked fields into bitsets. It takes tens of microseconds; with L, W or # about a millisecond for each.
+// compile turns checked fields into bitsets. It takes about ten microseconds, a fifth of a
+// millisecond more for each L, W or #, and ten milliseconds for the worst text.
 func compile(fields *[fieldCount]field) (*calendar, error) {
 	var m matcher
 	c := &calendar{anyYear: fields[posYear].match == "*"}
