@@ -39,7 +39,7 @@ func docRows(t *testing.T, section string) []docRow {
 	return rows
 }
 
-// same as the documentation says it: "none" where there is no default.
+// orNone is a default as the page writes it.
 func orNone(s string) string {
 	if s == "" {
 		return "none"

@@ -77,9 +77,10 @@ const maxJobFiles = 10_000
 // Load reads the host file at path and the files of jobs.d beside it. All problems of all files are in one [*Error]. A host file
 // that cannot be read is an error of the operating system, wrapped: [fs.ErrNotExist] where there is none.
 func Load(path string) (*File, error) {
-	path, err := filepath.Abs(path)
+	name := path
+	path, err := filepath.Abs(name)
 	if err != nil {
-		return nil, fmt.Errorf("load configuration %s: %w", path, err)
+		return nil, fmt.Errorf("load configuration %s: %w", name, err)
 	}
 	f := Default(filepath.Dir(path))
 	f.Path = path

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // quote writes s as a TOML basic string.
@@ -111,4 +112,17 @@ func distance(a, b string) int {
 		before, prev = prev, row
 	}
 	return prev[len(b)]
+}
+
+// clip shortens a piece of a file for a message.
+func clip(s string) string {
+	const most = 40
+	if len(s) <= most {
+		return s
+	}
+	cut := most
+	for !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "..."
 }
