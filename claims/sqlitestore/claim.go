@@ -2,7 +2,6 @@ package sqlitestore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -46,16 +45,34 @@ func (t *tx) claim(now time.Time, owner string, it *claims.Claim) (claims.Claime
 	if err != nil {
 		return claims.Claimed{}, err
 	}
-	if it.RunID != "" && (it.Slot.Kind != claims.Scheduled || it.Attempt > 1) {
-		return t.claimPending(now, owner, it, &job)
+	if it.RunID == "" {
+		return t.claimDue(now, owner, it, &job)
 	}
-	return t.claimDue(now, owner, it, &job)
+	if a, known, err := t.claimedBefore(owner, it); known || err != nil {
+		a.Job = job.Job
+		return a, err
+	}
+	if it.Slot.Kind == claims.Scheduled && it.Attempt <= 1 {
+		return t.claimDue(now, owner, it, &job)
+	}
+	return t.claimPending(now, owner, it, &job)
 }
 
 // claimDue takes a slot of the schedule, or passes over what the caller says.
 func (t *tx) claimDue(now time.Time, owner string, it *claims.Claim, job *jobRow) (a claims.Claimed, err error) {
-	if !job.exists() || !same(job.Next, it.From) || job.Disabled != "" || job.Done || job.Paused && it.RunID != "" {
-		return t.stale(owner, it, job)
+	a.Status, a.Job = claims.Stale, job.Job
+	if !job.exists() || it.From.IsZero() || !same(job.Next, it.From) || job.Disabled != "" || job.Done || job.Paused && it.RunID != "" {
+		return a, nil
+	}
+	lane := 0
+	if it.RunID != "" {
+		if lane, a.Holder, err = t.lane(job.Name, it.Lanes); err != nil {
+			return a, err
+		}
+		if lane < 0 && it.IfBusy == "" {
+			a.Status = claims.Busy // the slot waits
+			return a, nil
+		}
 	}
 	for _, p := range it.Passed {
 		if err := t.pass(job.Name, p); err != nil {
@@ -63,36 +80,35 @@ func (t *tx) claimDue(now time.Time, owner string, it *claims.Claim, job *jobRow
 		}
 	}
 	job.Next = it.Next
-	a.Status = claims.Passing
-	if it.RunID != "" {
-		if a, err = t.takeDue(now, owner, it, job); err != nil {
-			return a, err
+	switch {
+	case it.RunID == "":
+		a.Status = claims.Passing
+	case lane < 0:
+		a.Status = claims.Busy
+		err = t.pass(job.Name, skip(it.Slot.At, it.IfBusy))
+	default:
+		if a.Status, err = t.begin(it.Slot); a.Status == claims.Won {
+			return t.win(now, owner, it, job, lane)
 		}
 	}
-	if a.Status != claims.Won { // winning saves the row by itself
+	if err == nil {
 		err = t.saveJob(job, updateJob)
 	}
-	a.Job = job.job()
+	a.Job = job.Job
 	return a, err
 }
 
-func (t *tx) takeDue(now time.Time, owner string, it *claims.Claim, job *jobRow) (a claims.Claimed, err error) {
-	a.Status = claims.Passing
-	if there, err := t.recorded(it.Slot); there || err != nil {
-		return a, err // the schedule was changed back to a time that has had its run
+// begin records a due slot. It is Passing when it is recorded already: the schedule was changed back to a time that has had its run.
+func (t *tx) begin(slot claims.Slot) (claims.ClaimStatus, error) {
+	there, err := t.recorded(slot)
+	if there || err != nil {
+		return claims.Passing, err
 	}
-	lane, holder, err := t.lane(job.Name, it.Lanes)
-	if err != nil {
-		return a, err
+	fresh, err := t.open(slot, nil, "")
+	if !fresh || err != nil {
+		return claims.Passing, err
 	}
-	if lane < 0 {
-		a.Status, a.Holder = claims.Busy, holder
-		return a, t.pass(job.Name, skip(it.Slot.At, it.IfBusy))
-	}
-	if fresh, err := t.open(it.Slot, nil, ""); !fresh || err != nil {
-		return a, err
-	}
-	return t.win(now, owner, it, job, lane)
+	return claims.Won, nil
 }
 
 const (
@@ -110,14 +126,14 @@ func (t *tx) claimPending(now time.Time, owner string, it *claims.Claim, job *jo
 		return a, err
 	}
 	if !found || !job.exists() {
-		return t.stale(owner, it, job)
+		return claims.Claimed{Status: claims.Stale, Job: job.Job}, nil
 	}
 	lane, holder, err := t.lane(job.Name, it.Lanes)
 	if err != nil {
 		return a, err
 	}
 	if lane < 0 {
-		return claims.Claimed{Status: claims.Busy, Job: job.job(), Input: input, By: by, Holder: holder}, nil
+		return claims.Claimed{Status: claims.Busy, Job: job.Job, Input: input, By: by, Holder: holder}, nil
 	}
 	if _, err := t.exec(deletePending, it.Slot.ID); err != nil {
 		return a, err
@@ -170,31 +186,31 @@ func (t *tx) win(now time.Time, owner string, it *claims.Claim, job *jobRow, lan
 		return claims.Claimed{}, err
 	}
 	token := claims.Token{Job: job.Name, Seq: job.Seq, RunID: it.RunID}
-	return claims.Claimed{Status: claims.Won, Token: token, Job: job.job()}, nil
+	return claims.Claimed{Status: claims.Won, Token: token, Job: job.Job}, nil
 }
 
 const (
 	queryClaim     = `SELECT ` + openColumns + ` FROM claims WHERE run_id = ?`
+	queryRunExists = `SELECT 1 FROM runs WHERE run_id = ?`
 	querySlotInput = `SELECT input, by FROM slots WHERE slot_id = ?`
 )
 
-// stale answers a claim that came too late. When it is our own that has landed already, with the answer lost, it is won.
-func (t *tx) stale(owner string, it *claims.Claim, job *jobRow) (claims.Claimed, error) {
-	a := claims.Claimed{Status: claims.Stale, Job: job.job()}
-	if it.RunID == "" {
-		return a, nil
+// claimedBefore answers a claim whose run id is known already: it is our own that has landed with the answer lost, and then it is
+// won, or it is an old one and stale.
+func (t *tx) claimedBefore(owner string, it *claims.Claim) (a claims.Claimed, known bool, err error) {
+	n, err := t.number(queryRunExists, it.RunID)
+	if n == 0 || err != nil {
+		return a, false, err
 	}
+	a.Status = claims.Stale
 	var have claims.Open
 	found, err := t.one(func(st *sqlite3.Stmt) { have = scanOpen(st) }, queryClaim, it.RunID)
 	if err != nil || !found || have.Owner != owner || have.Slot.ID != it.Slot.ID || have.Attempt != it.Attempt {
-		return a, err
+		return a, true, err
 	}
 	a.Status, a.Token = claims.Won, have.Token
-	found, err = t.one(func(st *sqlite3.Stmt) { a.Input, a.By = blob(st, 0), st.ColumnText(1) }, querySlotInput, it.Slot.ID)
-	if err == nil && !found {
-		err = errors.New("its slot is not recorded")
-	}
-	return a, err
+	_, err = t.one(func(st *sqlite3.Stmt) { a.Input, a.By = blob(st, 0), st.ColumnText(1) }, querySlotInput, it.Slot.ID)
+	return a, true, err
 }
 
 // blob reads a column that may be NULL.

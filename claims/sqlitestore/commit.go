@@ -195,6 +195,9 @@ func (s *Store) transact(batch []*request) (err error) {
 
 // inSavepoint runs one request. Its own error is left in r.err; the answer is an error that ends the transaction.
 func (t *tx) inSavepoint(r *request) error {
+	if r.err = r.ctx.Err(); r.err != nil {
+		return nil // its caller has gone while the batch waited for the lock
+	}
 	if _, err := t.exec("SAVEPOINT request"); err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func (t *tx) finalize(now time.Time, f *claims.Final, k *kept) (a claims.Finaliz
 		return a, err
 	}
 	if !found {
-		a.Job = job.job()
+		a.Job = job.Job
 		a.Status, err = t.lost(now, f, k)
 		return a, err
 	}
@@ -88,14 +88,14 @@ func (t *tx) finalize(now time.Time, f *claims.Final, k *kept) (a claims.Finaliz
 		return a, err
 	}
 	if end.Retry.IsZero() {
-		_, err = t.exec(setVerdict, held.Slot.ID, string(end.Outcome), "")
+		_, err = t.exec(setVerdict, held.Slot.ID, string(end.Outcome), end.Reason)
 	} else {
 		_, err = t.exec(insertPending, held.Slot.ID, f.Job, held.Attempt+1, end.Retry, t.rev())
 	}
 	if err == nil && a.Status == claims.Done {
 		err = t.account(&job, &end)
 	}
-	a.Job = job.job()
+	a.Job = job.Job
 	return a, err
 }
 
@@ -109,9 +109,9 @@ func (t *tx) account(job *jobRow, f *claims.Final) error {
 	}
 	if f.Counts {
 		job.Repeats++
-	}
-	if f.Repeat > 0 && job.Repeats >= f.Repeat {
-		job.Done, job.Next = true, time.Time{}
+		if f.Repeat > 0 && job.Repeats >= f.Repeat {
+			job.Done, job.Next = true, time.Time{}
+		}
 	}
 	return t.saveJob(job, updateJob)
 }

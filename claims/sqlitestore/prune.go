@@ -25,7 +25,6 @@ const (
 // victim is a run that Prune drops.
 type victim struct {
 	run  string
-	slot string
 	at   int64
 	job  string
 	kind string
@@ -33,8 +32,8 @@ type victim struct {
 	file string
 }
 
-// Prune drops the oldest ended runs of each job beyond the limits. The attempts of one slot stay or go together, and those of a slot
-// that has no verdict yet stay. What is to go is found by reading; the writes are short, so that others get between them.
+// Prune drops the oldest ended runs of each job beyond the limits, and folds neighbouring slots of the same verdict whose runs are
+// gone into one row. What is to go is found by reading; the writes are short, so that others get between them.
 func (s *Store) Prune(ctx context.Context, now time.Time, limits []claims.Retain) (claims.Pruned, error) {
 	var sum claims.Pruned
 	var victims []victim
@@ -70,27 +69,18 @@ func (s *Store) Prune(ctx context.Context, now time.Time, limits []claims.Retain
 	return sum, s.sweep(ctx, now)
 }
 
-const queryEnded = `SELECT run_id, runs.slot_id, slot_at, out_bytes, out_file, outcome, slot_kind, coalesce(verdict, ''),
-	runs.job FROM runs LEFT JOIN slots USING (slot_id) WHERE runs.job = ? ORDER BY claimed_at DESC, runs.id DESC`
+const queryEnded = `SELECT run_id, slot_at, out_bytes, out_file, slot_kind FROM runs
+	WHERE job = ? AND outcome <> 'running' ORDER BY claimed_at DESC, id DESC`
 
 // victims finds a job's runs beyond the limits.
 func (c *conn) victims(l claims.Retain) (out []victim, err error) {
 	var runs, bytes int64
-	keep := make(map[string]bool) // slots that stay
 	err = c.each(func(st *sqlite3.Stmt) error {
-		v := victim{run: st.ColumnText(0), slot: st.ColumnText(1), at: st.ColumnInt64(2), size: st.ColumnInt64(3),
-			file: st.ColumnText(4), kind: st.ColumnText(6), job: st.ColumnText(8)}
-		if st.ColumnText(5) == string(claims.Running) || st.ColumnText(7) == "" {
-			keep[v.slot] = true
-			return nil
-		}
+		v := victim{run: st.ColumnText(0), at: st.ColumnInt64(1), size: st.ColumnInt64(2), file: st.ColumnText(3),
+			kind: st.ColumnText(4), job: l.Job}
 		runs++
 		bytes += v.size
-		beyond := l.Runs > 0 && runs > l.Runs || l.Bytes > 0 && bytes > l.Bytes
-		if !beyond {
-			keep[v.slot] = true
-		}
-		if !keep[v.slot] {
+		if l.Runs > 0 && runs > l.Runs || l.Bytes > 0 && bytes > l.Bytes {
 			out = append(out, v)
 		}
 		return nil
@@ -98,11 +88,7 @@ func (c *conn) victims(l claims.Retain) (out []victim, err error) {
 	return out, err
 }
 
-const (
-	// The condition holds the rule against a run whose slot got another attempt since it was read.
-	deleteRun = `DELETE FROM runs WHERE run_id = ?1 AND outcome <> 'running'
-	AND EXISTS (SELECT 1 FROM slots WHERE slots.slot_id = runs.slot_id AND verdict <> '')`
-)
+const deleteRun = `DELETE FROM runs WHERE run_id = ? AND outcome <> 'running'`
 
 // drop deletes runs in one transaction, folds their slots, and removes the files afterwards.
 func (s *Store) drop(ctx context.Context, part []victim) (claims.Pruned, error) {
@@ -170,42 +156,61 @@ const (
 	deleteSlot = `DELETE FROM slots WHERE id = ?`
 )
 
-// fold joins neighbours of the same verdict whose runs are gone into one row with a count.
+// fold joins neighbours of the same verdict whose runs are gone into one row with a count. The reason of a slot that had no run is
+// all that tells about it: those are joined only when it is the same. The reasons of runs go with the runs.
 func (t *tx) fold(sp span) error {
-	type row struct {
-		id, count, until int64
-		verdict, reason  string
-		bare             bool
-	}
-	var rows []row
+	var rows []bareSlot
 	err := t.each(func(st *sqlite3.Stmt) error {
-		rows = append(rows, row{id: st.ColumnInt64(0), verdict: st.ColumnText(1), reason: st.ColumnText(2),
+		rows = append(rows, bareSlot{id: st.ColumnInt64(0), verdict: claims.Verdict(st.ColumnText(1)), reason: st.ColumnText(2),
 			count: st.ColumnInt64(3), until: st.ColumnInt64(4), bare: !st.ColumnBool(5)})
 		return nil
 	}, querySpan, sp.job, sp.kind, sp.first, sp.last)
-	if err != nil {
+	if err != nil || len(rows) == 0 {
 		return err
 	}
-	for i := 0; i < len(rows); {
-		head, more := rows[i], int64(0)
-		i++
-		for head.bare && head.verdict != "" && i < len(rows) && rows[i].bare &&
-			rows[i].verdict == head.verdict && rows[i].reason == head.reason {
-			if _, err := t.exec(deleteSlot, rows[i].id); err != nil {
+	head, more := rows[0], false
+	for _, r := range rows[1:] {
+		if head.joins(r) {
+			if _, err := t.exec(deleteSlot, r.id); err != nil {
 				return err
 			}
-			more += rows[i].count
-			head.until = max(head.until, rows[i].until)
-			i++
-		}
-		if more == 0 {
+			if head.reason != r.reason {
+				head.reason = ""
+			}
+			head.count += r.count
+			head.until = max(head.until, r.until)
+			more = true
 			continue
 		}
-		if _, err := t.exec(extendSlot, head.id, more, head.until); err != nil {
+		if err := t.saveFolded(head, more); err != nil {
 			return err
 		}
+		head, more = r, false
 	}
-	return nil
+	return t.saveFolded(head, more)
+}
+
+// bareSlot is what folding needs of a slot row. It is bare when no run of it is in history any more.
+type bareSlot struct {
+	id, count, until int64
+	verdict          claims.Verdict
+	reason           string
+	bare             bool
+}
+
+func (s bareSlot) joins(next bareSlot) bool {
+	if !s.bare || !next.bare || s.verdict == "" || s.verdict != next.verdict {
+		return false
+	}
+	return s.reason == next.reason || s.verdict != claims.Missed && s.verdict != claims.Skipped
+}
+
+func (t *tx) saveFolded(s bareSlot, changed bool) error {
+	if !changed {
+		return nil
+	}
+	_, err := t.exec(`UPDATE slots SET count = ?2, until = ?3, reason = ?4 WHERE id = ?1`, s.id, s.count, s.until, s.reason)
+	return err
 }
 
 // shrink gives the freed pages back to the disk, a bounded number at a time.

@@ -99,7 +99,7 @@ func (j *jobRow) put(now time.Time, source string, p claims.Put) bool {
 	return j.Job != before
 }
 
-// Remove removes jobs of a source. Pending work is skipped with the reason, and so is a due time that had passed.
+// Remove removes jobs of a source. Pending work is skipped with the reason.
 func (s *Store) Remove(ctx context.Context, now time.Time, source string, names []string) error {
 	if len(names) == 0 {
 		return nil
@@ -129,12 +129,6 @@ const (
 )
 
 func (t *tx) remove(now time.Time, row *jobRow) error {
-	if !row.Next.IsZero() && !row.Next.After(now) {
-		due := claims.Passed{Verdict: claims.Skipped, Reason: reasonRemoved, First: row.Next, Last: row.Next, Count: 1}
-		if err := t.pass(row.Name, due); err != nil {
-			return err
-		}
-	}
 	var slots []string
 	err := t.each(func(st *sqlite3.Stmt) error {
 		slots = append(slots, st.ColumnText(0))
@@ -151,7 +145,7 @@ func (t *tx) remove(now time.Time, row *jobRow) error {
 	if _, err := t.exec(deletePendingJob, row.Name); err != nil {
 		return err
 	}
-	row.Removed, row.Next = now, time.Time{}
+	row.Removed = now
 	row.Seq++
 	return t.saveJob(row, updateJob)
 }

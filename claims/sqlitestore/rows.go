@@ -16,9 +16,6 @@ type jobRow struct {
 
 func (j *jobRow) exists() bool { return j.Name != "" && j.Removed.IsZero() }
 
-// job is the row for an answer: the zero Job when there is none.
-func (j *jobRow) job() claims.Job { return j.Job }
-
 func scanJob(st *sqlite3.Stmt) jobRow {
 	return jobRow{
 		Job: claims.Job{
