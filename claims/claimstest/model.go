@@ -1,0 +1,265 @@
+package claimstest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/wcron/wcron/claims"
+)
+
+// Model is a claims.Store in memory: the rules in their plainest form, for comparing engines with and for tests of what stands on
+// a store. Nothing of it is durable, and an Output.File is read and left where it is. It is safe for concurrent use.
+type Model struct {
+	*book
+	closed bool // guarded by book.mu
+}
+
+// book is what all openings of a model share.
+type book struct {
+	mu      sync.Mutex
+	rev     int64
+	jobs    map[string]*row
+	open    []*flight
+	pending []claims.Pending
+	runs    []*claims.Run // in the order of their claims
+	slots   []claims.SlotRow
+	outputs map[string][]byte
+	owners  []claims.Owner
+	locks   map[string]*Model // owner and lane locks, and who holds them
+}
+
+type row struct {
+	claims.Job
+	life int // grows when the job is removed: a claim of an earlier life is discarded
+}
+
+type flight struct {
+	claims.Open
+	life  int
+	input []byte // of the manual request, for the next attempt
+	by    string
+}
+
+// NewModel makes an empty store.
+func NewModel() *Model {
+	return &Model{book: &book{jobs: map[string]*row{}, outputs: map[string][]byte{}, locks: map[string]*Model{}}}
+}
+
+// Again is the same store as another process would see it: with locks of its own.
+func (m *Model) Again() *Model { return &Model{book: m.book} }
+
+// Close frees the locks of this opening, as the death of a process does.
+func (m *Model) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	for name, by := range m.locks {
+		if by == m {
+			delete(m.locks, name)
+		}
+	}
+	return nil
+}
+
+// enter begins a call; leave ends it.
+func (m *Model) enter(ctx context.Context) (leave func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		return nil, claims.ErrClosed
+	}
+	return m.mu.Unlock, nil
+}
+
+func (m *Model) changed(j *row) {
+	m.rev++
+	j.Rev = m.rev
+}
+
+// Put implements claims.Ledger.
+func (m *Model) Put(ctx context.Context, now time.Time, source string, jobs []claims.Put) ([]claims.Job, error) {
+	leave, err := m.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	var rows []claims.Job
+	for _, p := range jobs {
+		rows = append(rows, m.put(now, source, p))
+	}
+	return rows, nil
+}
+
+func (m *Model) put(now time.Time, source string, p claims.Put) claims.Job {
+	j := m.jobs[p.Name]
+	if j == nil {
+		j = &row{Job: claims.Job{Name: p.Name, Removed: now}}
+		m.jobs[p.Name] = j
+	}
+	was := j.Job
+	if !j.Removed.IsZero() {
+		j.Job = claims.Job{Name: p.Name, Seq: j.Seq, Definition: p.Definition, Schedule: p.Schedule, Timezone: p.Timezone,
+			Anchor: now, Next: p.First, Rev: j.Rev}
+	}
+	j.Source = source
+	if j.Schedule != p.Schedule || j.Timezone != p.Timezone {
+		if !j.Next.IsZero() && !j.Next.After(now) {
+			m.pass(j.Name, claims.Passed{Verdict: claims.Missed, Reason: "the schedule changed", First: j.Next, Last: j.Next, Count: 1})
+		}
+		j.Schedule, j.Timezone, j.Anchor, j.Next = p.Schedule, p.Timezone, now, p.First
+	}
+	if j.Definition != p.Definition {
+		j.Definition, j.Disabled = p.Definition, ""
+	}
+	if j.Job != was {
+		m.changed(j)
+	}
+	return j.Job
+}
+
+// Remove implements claims.Ledger.
+func (m *Model) Remove(ctx context.Context, now time.Time, source string, names []string) error {
+	leave, err := m.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	for _, name := range names {
+		j := m.jobs[name]
+		if j == nil || j.Source != source || !j.Removed.IsZero() {
+			continue
+		}
+		j.Removed, j.life, j.Seq = now, j.life+1, j.Seq+1
+		m.changed(j)
+		m.pending = slices.DeleteFunc(m.pending, func(p claims.Pending) bool {
+			if p.Slot.Job != name {
+				return false
+			}
+			m.slot(p.Slot, claims.Skipped, "the job was removed", "")
+			return true
+		})
+	}
+	return nil
+}
+
+// Request implements claims.Ledger.
+func (m *Model) Request(ctx context.Context, now time.Time, r claims.Request) error {
+	leave, err := m.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if r.Kind == claims.Cancel {
+		return m.cancel(now, r)
+	}
+	j := m.jobs[r.Job]
+	if j == nil || !j.Removed.IsZero() {
+		return fmt.Errorf("%s job %q: %w", r.Kind, r.Job, claims.ErrNoJob)
+	}
+	switch r.Kind {
+	case claims.Pause:
+		if !j.Paused {
+			j.Paused, j.PausedAt, j.Reason = true, now, r.Reason
+			m.changed(j)
+		}
+	case claims.Resume:
+		if j.Paused {
+			j.Paused, j.ResumedAt, j.Reason = false, now, ""
+			m.changed(j)
+		}
+	case claims.Trigger:
+		s := claims.ManualSlot(r.Job, now, r.ID)
+		if m.find(s.ID) < 0 {
+			m.slot(s, "", "", "")
+			m.rev++
+			m.pending = append(m.pending, claims.Pending{Slot: s, Attempt: 1, Due: now, Input: r.Input, By: r.By, Rev: m.rev})
+		}
+	default:
+		return fmt.Errorf("request %q of job %q: unknown", r.Kind, r.Job)
+	}
+	return nil
+}
+
+func (m *Model) cancel(now time.Time, r claims.Request) error {
+	for _, o := range m.open {
+		if o.RunID == r.RunID {
+			if o.Cancel.IsZero() {
+				o.Cancel, o.CancelBy = now, r.By
+				m.rev++
+			}
+			return nil
+		}
+	}
+	if m.findRun(r.RunID) == nil {
+		return fmt.Errorf("cancel run %s: %w", r.RunID, claims.ErrNoRun)
+	}
+	return fmt.Errorf("cancel run %s: %w", r.RunID, claims.ErrNotOpen)
+}
+
+// find is the index of a slot's own row; -1: there is none.
+func (m *Model) find(id string) int {
+	return slices.IndexFunc(m.slots, func(s claims.SlotRow) bool { return s.Slot.ID == id && s.Count == 1 })
+}
+
+func (m *Model) findRun(id string) *claims.Run {
+	i := slices.IndexFunc(m.runs, func(r *claims.Run) bool { return r.RunID == id })
+	if i < 0 {
+		return nil
+	}
+	return m.runs[i]
+}
+
+// slot writes a slot's row.
+func (m *Model) slot(s claims.Slot, v claims.Verdict, reason, run string) {
+	i := m.find(s.ID)
+	if i < 0 {
+		i = len(m.slots)
+		m.slots = append(m.slots, claims.SlotRow{Slot: s, Count: 1, Until: s.At})
+	}
+	m.slots[i].Verdict, m.slots[i].Reason = v, reason
+	if run != "" {
+		m.slots[i].RunIDs = append(m.slots[i].RunIDs, run)
+	}
+}
+
+func (m *Model) pass(job string, p claims.Passed) {
+	m.slots = append(m.slots, claims.SlotRow{Slot: claims.ScheduledSlot(job, p.First), Verdict: p.Verdict, Reason: p.Reason,
+		Count: p.Count, Until: p.Last})
+}
+
+// Changes implements claims.Ledger.
+func (m *Model) Changes(ctx context.Context, owner string, since int64) (claims.Changes, error) {
+	leave, err := m.enter(ctx)
+	if err != nil {
+		return claims.Changes{}, err
+	}
+	defer leave()
+	c := claims.Changes{Rev: m.rev, Schema: 1}
+	for _, j := range m.jobs {
+		if j.Rev > since {
+			c.Jobs = append(c.Jobs, j.Job)
+		}
+	}
+	slices.SortFunc(c.Jobs, func(x, y claims.Job) int { return strings.Compare(x.Name, y.Name) })
+	for _, p := range m.pending {
+		if p.Rev > since {
+			c.Pending = append(c.Pending, p)
+		}
+	}
+	for _, o := range m.open {
+		switch {
+		case o.Owner != owner:
+			c.Foreign = append(c.Foreign, o.Open)
+		case !o.Cancel.IsZero():
+			c.Cancels = append(c.Cancels, o.Open)
+		}
+	}
+	return c, nil
+}

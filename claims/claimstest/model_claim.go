@@ -1,0 +1,207 @@
+package claimstest
+
+import (
+	"context"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/wcron/wcron/claims"
+)
+
+// Claim implements claims.Ledger.
+func (m *Model) Claim(ctx context.Context, now time.Time, owner string, items []claims.Claim) ([]claims.Claimed, error) {
+	leave, err := m.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	var got []claims.Claimed
+	for _, c := range items {
+		a := m.claim(now, owner, c)
+		if j := m.jobs[c.Slot.Job]; j != nil {
+			a.Job = j.Job
+		}
+		got = append(got, a)
+	}
+	return got, nil
+}
+
+func (m *Model) claim(now time.Time, owner string, c claims.Claim) claims.Claimed {
+	stale := claims.Claimed{Status: claims.Stale}
+	for _, o := range m.open {
+		if c.RunID != "" && o.RunID == c.RunID && o.Owner == owner { // our own earlier try landed
+			return claims.Claimed{Status: claims.Won, Token: o.Token, Input: o.input, By: o.by}
+		}
+	}
+	j := m.jobs[c.Slot.Job]
+	if j == nil || !j.Removed.IsZero() || m.findRun(c.RunID) != nil {
+		return stale
+	}
+	if c.Slot.Kind == claims.Scheduled && c.Attempt <= 1 {
+		return m.claimDue(now, owner, j, c)
+	}
+	at := slices.IndexFunc(m.pending, func(p claims.Pending) bool { return p.Slot.ID == c.Slot.ID && p.Attempt == c.Attempt })
+	if at < 0 {
+		return stale
+	}
+	if holder := m.holder(c); holder != "" {
+		return claims.Claimed{Status: claims.Busy, Holder: holder}
+	}
+	p := m.pending[at]
+	m.pending = slices.Delete(m.pending, at, at+1)
+	return m.take(now, owner, j, c, p)
+}
+
+func (m *Model) claimDue(now time.Time, owner string, j *row, c claims.Claim) claims.Claimed {
+	if c.From.IsZero() || !j.Next.Equal(c.From) || j.Disabled != "" || j.Done || (j.Paused && c.RunID != "") {
+		return claims.Claimed{Status: claims.Stale}
+	}
+	holder := m.holder(c)
+	if c.RunID != "" && holder != "" && c.IfBusy == "" {
+		return claims.Claimed{Status: claims.Busy, Holder: holder}
+	}
+	for _, p := range c.Passed {
+		m.pass(j.Name, p)
+	}
+	j.Next = c.Next
+	m.changed(j)
+	switch {
+	case c.RunID == "":
+		return claims.Claimed{Status: claims.Passing}
+	case holder != "":
+		m.slot(c.Slot, claims.Skipped, c.IfBusy, "")
+		return claims.Claimed{Status: claims.Busy, Holder: holder}
+	case m.recorded(c.Slot): // the clock went back, and the schedule was changed: the slot has had its turn
+		return claims.Claimed{Status: claims.Passing}
+	}
+	return m.take(now, owner, j, c, claims.Pending{})
+}
+
+// recorded tells whether a slot of the schedule is on record, by itself or within a row that stands for several.
+func (m *Model) recorded(s claims.Slot) bool {
+	return slices.ContainsFunc(m.slots, func(r claims.SlotRow) bool {
+		return r.Slot.Job == s.Job && r.Slot.Kind == s.Kind && (r.Slot.ID == s.ID || !s.At.Before(r.Slot.At) && !s.At.After(r.Until))
+	})
+}
+
+// holder is the run of an open claim when the job has as many as it may.
+func (m *Model) holder(c claims.Claim) string {
+	n, holder := 0, ""
+	for _, o := range m.open {
+		if o.Job == c.Slot.Job {
+			n, holder = n+1, o.RunID
+		}
+	}
+	if n < max(c.Lanes, 1) {
+		return ""
+	}
+	return holder
+}
+
+func (m *Model) take(now time.Time, owner string, j *row, c claims.Claim, p claims.Pending) claims.Claimed {
+	j.Seq++
+	m.changed(j)
+	tok := claims.Token{Job: j.Name, Seq: j.Seq, RunID: c.RunID}
+	m.open = append(m.open, &flight{life: j.life, input: p.Input, by: p.By, Open: claims.Open{Token: tok, Slot: c.Slot,
+		Attempt: c.Attempt, Owner: owner, ClaimedAt: now, Deadline: c.Deadline}})
+	m.runs = append(m.runs, &claims.Run{Token: tok, Slot: c.Slot, Attempt: c.Attempt, Owner: owner, Digest: c.Digest, ClaimedAt: now,
+		Deadline: c.Deadline, Outcome: claims.Running, StandsFor: c.StandsFor})
+	m.slot(c.Slot, "", "", c.RunID)
+	return claims.Claimed{Status: claims.Won, Token: tok, Input: p.Input, By: p.By}
+}
+
+// Finalize implements claims.Ledger.
+func (m *Model) Finalize(ctx context.Context, now time.Time, items []claims.Final) ([]claims.Finalized, error) {
+	leave, err := m.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	var got []claims.Finalized
+	for _, f := range items {
+		s, err := m.finalize(now, f)
+		if err != nil {
+			return nil, err
+		}
+		a := claims.Finalized{Status: s}
+		if j := m.jobs[f.Job]; j != nil {
+			a.Job = j.Job
+		}
+		got = append(got, a)
+	}
+	return got, nil
+}
+
+func (m *Model) finalize(now time.Time, f claims.Final) (claims.FinalStatus, error) {
+	run := m.findRun(f.RunID)
+	if run == nil || run.Token != f.Token {
+		return claims.Fenced, nil
+	}
+	if run.Outcome != claims.Running {
+		same := run.EndedAt.Equal(f.EndedAt)
+		switch {
+		case same && run.Outcome == f.Outcome:
+			return claims.AlreadyFinal, nil
+		case same && run.Outcome == claims.Discarded:
+			return claims.Dropped, nil
+		case run.LateAt.IsZero():
+			run.LateAt, run.Late = now, f.Outcome
+			return claims.Fenced, m.keep(run, f.Output)
+		}
+		return claims.Fenced, nil
+	}
+	at := slices.IndexFunc(m.open, func(o *flight) bool { return o.RunID == f.RunID })
+	o, j := m.open[at], m.jobs[f.Job]
+	if err := m.keep(run, f.Output); err != nil {
+		return "", err
+	}
+	m.open = slices.Delete(m.open, at, at+1)
+	run.Outcome, run.Cause, run.ExitCode, run.Reason, run.Evidence = f.Outcome, f.Cause, f.ExitCode, f.Reason, f.Evidence
+	run.StartedAt, run.EndedAt, run.Memory = f.StartedAt, f.EndedAt, f.Memory
+	if o.life != j.life {
+		run.Outcome = claims.Discarded
+		m.slot(o.Slot, claims.Verdict(claims.Discarded), f.Reason, "")
+		return claims.Dropped, nil
+	}
+	m.close(j, o, f)
+	return claims.Done, nil
+}
+
+// close records what an attempt of a job that still exists came to.
+func (m *Model) close(j *row, o *flight, f claims.Final) {
+	j.LastRun, j.Last, j.LastEnded = f.RunID, f.Outcome, f.EndedAt
+	if f.Counts {
+		j.Repeats++
+		if f.Repeat > 0 && j.Repeats >= f.Repeat {
+			j.Done, j.Next = true, time.Time{}
+		}
+	}
+	if f.Disable != "" {
+		j.Disabled = f.Disable
+	}
+	m.changed(j)
+	if f.Retry.IsZero() {
+		m.slot(o.Slot, claims.Verdict(f.Outcome), f.Reason, "")
+		return
+	}
+	m.pending = append(m.pending, claims.Pending{Slot: o.Slot, Attempt: o.Attempt + 1, Due: f.Retry, Input: o.input, By: o.by, Rev: m.rev})
+}
+
+// keep stores what a run wrote, where nothing of it is stored yet.
+func (m *Model) keep(run *claims.Run, out claims.Output) error {
+	if out.Bytes == 0 || run.Output.Bytes != 0 {
+		return nil
+	}
+	text := slices.Clone(out.Inline)
+	if out.File != "" {
+		var err error
+		if text, err = os.ReadFile(out.File); err != nil {
+			return err
+		}
+	}
+	out.Inline, out.File = nil, ""
+	run.Output = out
+	m.outputs[run.RunID] = text
+	return nil
+}

@@ -1,0 +1,385 @@
+package claimstest
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/wcron/wcron/claims"
+)
+
+// playModel makes random calls of an engine and of the model alike, in the name of several owners who crash, come back late and
+// are recovered; every answer, and from time to time all that the two hold, must be the same.
+func playModel(t *testing.T, h Harness) {
+	p := &player{world: newWorld(t, h), model: NewModel(), rng: random(t)}
+	p.lanes = 2
+	p.stores = []claims.Store{p.s}
+	if h.Again != nil {
+		p.stores = append(p.stores, p.again())
+	}
+	p.restart()
+	moves := p.moves()
+	total := 0
+	for _, m := range moves {
+		total += m.weight
+	}
+	done := map[string]int{}
+	n := steps()
+	for i := range n {
+		at := p.rng.IntN(total)
+		for _, m := range moves {
+			if at -= m.weight; at < 0 {
+				m.play()
+				done[m.name]++
+				break
+			}
+		}
+		p.now = p.now.Add(time.Duration(p.rng.IntN(4000)) * time.Millisecond)
+		if i%100 == 99 || i == n-1 {
+			p.compare()
+		}
+		if t.Failed() {
+			t.Fatalf("after step %d of %d: %v", i, n, done)
+		}
+	}
+	t.Logf("%d steps: %v; answers %v", n, done, p.answers)
+	p.settle()
+	p.audit()
+}
+
+type move struct {
+	name   string
+	weight int
+	play   func()
+}
+
+type player struct {
+	*world
+	stores  []claims.Store // of the engine: each call goes to one of them
+	model   *Model
+	rng     *rand.Rand
+	owners  []string
+	n       int
+	flying  []claims.Final // what the owners remember of their claims
+	lost    []claims.Token // claims whose owner has crashed
+	past    []claims.Final // results that were committed or refused once
+	answers map[string]int
+}
+
+func (p *player) moves() []move {
+	return []move{
+		{"claim", 30, p.claimDue}, {"work", 15, p.claimPending}, {"finish", 30, p.finishSome}, {"late", 4, p.late}, {"recover", 8, p.recoverSome},
+		{"crash", 1, p.restart}, {"put", 6, p.edit}, {"remove", 2, p.drop}, {"pause", 4, p.operate}, {"trigger", 8, p.triggerOne},
+		{"cancel", 3, p.cancelOne}, {"prune", 2, p.pruneSome},
+	}
+}
+
+func (p *player) store() claims.Store { return p.stores[p.rng.IntN(len(p.stores))] }
+func (p *player) name() string        { return fmt.Sprintf("job-%d", p.rng.IntN(6)) }
+func (p *player) owner() string       { return p.owners[p.rng.IntN(len(p.owners))] }
+
+// lanesOf: every third job may have two runs at once.
+func lanesOf(job string) int {
+	if job == "job-0" || job == "job-3" {
+		return 2
+	}
+	return 1
+}
+
+// same expects the same answer of both, and counts the answers by kind.
+func (p *player) same(what, engine, model string, err, merr error) {
+	p.Helper()
+	if (err == nil) != (merr == nil) || err == nil && engine != model {
+		p.Errorf("%s at %s:\nengine %s %v\nmodel  %s %v", what, at(p.now), engine, err, model, merr)
+	}
+}
+
+func (p *player) compare() {
+	p.Helper()
+	if diff := difference(dump(p.T, p.model), dump(p.T, p.store())); diff != "" {
+		p.Errorf("the model has -, the engine has +\n%s", diff)
+	}
+	p.audit()
+}
+
+// restart is the crash of an owner, who forgets its claims, and the start of others in its place.
+func (p *player) restart() {
+	if p.answers == nil {
+		p.answers = map[string]int{}
+	}
+	if p.n < 40 {
+		id := fmt.Sprintf("owner-%d", p.n)
+		p.join(p.store(), id)
+		p.owners = append(p.owners, id)
+	}
+	p.n++
+	if len(p.owners) > 3 {
+		p.owners = p.owners[1:]
+	}
+	for _, f := range p.flying {
+		p.lost = append(p.lost, f.Token)
+	}
+	p.flying = nil
+}
+
+// due makes a claim of a job's due slots as a host would, or one that is wrong in some way.
+func (p *player) dueClaim(j claims.Job) claims.Claim {
+	c := p.item(j)
+	c.Lanes = lanesOf(j.Name)
+	c.Slot.At = j.Next
+	for t := next(j, c.Slot.At); !t.IsZero() && !t.After(p.now); t = next(j, t) { // the latest runs, the others are missed
+		c.Passed = pass(c.Passed, claims.Missed, c.Slot.At)
+		c.Slot = claims.ScheduledSlot(j.Name, t)
+		c.StandsFor++
+	}
+	c.Next = next(j, c.Slot.At)
+	if j.Paused {
+		for i := range c.Passed {
+			c.Passed[i].Verdict, c.Passed[i].Reason = claims.Skipped, "paused"
+		}
+		c.Passed = pass(c.Passed, claims.Skipped, c.Slot.At)
+		c.RunID, c.StandsFor = "", 0
+	}
+	switch p.rng.IntN(15) {
+	case 0:
+		c.From = c.From.Add(-time.Second)
+	case 1:
+		c.Slot.Job = "nobody"
+	case 2:
+		if c.RunID == "" {
+			c.RunID = p.id()
+			c.Passed = nil
+		}
+	}
+	return c
+}
+
+func pass(to []claims.Passed, v claims.Verdict, t time.Time) []claims.Passed {
+	if n := len(to); n > 0 && to[n-1].Verdict == v {
+		to[n-1].Last = t
+		to[n-1].Count++
+		return to
+	}
+	return append(to, claims.Passed{Verdict: v, Reason: string(v), First: t, Last: t, Count: 1})
+}
+
+func (p *player) claimDue() {
+	jobs, err := p.model.Jobs(p.ctx)
+	p.must(err)
+	var items []claims.Claim
+	for _, j := range jobs {
+		due := !j.Next.IsZero() && !j.Next.After(p.now) && j.Disabled == "" && j.Removed.IsZero()
+		if due && p.rng.IntN(2) == 0 {
+			items = append(items, p.dueClaim(j))
+		}
+	}
+	p.claimBoth(items)
+}
+
+func (p *player) claimPending() {
+	rows, err := p.model.Pending(p.ctx)
+	p.must(err)
+	var items []claims.Claim
+	for _, row := range rows {
+		if p.rng.IntN(2) == 0 {
+			c := p.pendingItem(row)
+			c.Lanes = lanesOf(row.Slot.Job)
+			if p.rng.IntN(10) == 0 {
+				c.Attempt++
+			}
+			items = append(items, c)
+		}
+	}
+	p.claimBoth(items)
+}
+
+func (p *player) claimBoth(items []claims.Claim) {
+	p.Helper()
+	owner := p.owner()
+	times := 1 + p.rng.IntN(8)/7 // now and then an answer is lost, and the call made again
+	for range times {
+		got, err := p.store().Claim(p.ctx, p.now, owner, items)
+		want, merr := p.model.Claim(p.ctx, p.now, owner, items)
+		p.must(merr)
+		p.must(err)
+		for i, c := range items {
+			p.same("claim of "+c.Slot.ID, claimedLine(got[i]), claimedLine(want[i]), err, merr)
+			p.answers["claim "+string(want[i].Status)]++
+			if want[i].Status == claims.Won && !slices.ContainsFunc(p.flying, func(f claims.Final) bool { return f.RunID == c.RunID }) {
+				p.flying = append(p.flying, claims.Final{Token: got[i].Token})
+			}
+		}
+	}
+}
+
+func claimedLine(c claims.Claimed) string {
+	if c.Status != claims.Won {
+		c.Input, c.By = nil, ""
+	}
+	return fmt.Sprintf("%s run %q for %s, input %s by %q; %s", c.Status, c.Token.RunID, c.Token.Job, c.Input, c.By, jobLine(c.Job))
+}
+
+// result makes up what a run came to.
+func (p *player) result(tok claims.Token) claims.Final {
+	outcomes := []claims.Outcome{claims.OK, claims.OK, claims.Failed, claims.Timeout, claims.Trapped, claims.Killed}
+	f := p.final(tok, outcomes[p.rng.IntN(len(outcomes))])
+	f.Counts = p.rng.IntN(2) == 0
+	if f.Outcome != claims.OK {
+		f.Reason = "it went wrong"
+		if p.rng.IntN(2) == 0 {
+			f.Retry = p.now.Add(time.Duration(p.rng.IntN(30)) * time.Second)
+		} else if p.rng.IntN(8) == 0 {
+			f.Disable = "exit code 78"
+		}
+	}
+	if p.rng.IntN(3) == 0 {
+		f.Output = inline(fmt.Sprintf("output of %s\n", tok.RunID))
+	}
+	if p.rng.IntN(40) == 0 {
+		f.Counts, f.Repeat = true, 1
+	}
+	return f
+}
+
+func (p *player) finishSome() {
+	p.rng.Shuffle(len(p.flying), func(i, j int) { p.flying[i], p.flying[j] = p.flying[j], p.flying[i] })
+	n := min(1+p.rng.IntN(4), len(p.flying))
+	var finals []claims.Final
+	for _, f := range p.flying[:n] {
+		finals = append(finals, p.result(f.Token))
+	}
+	p.flying = p.flying[n:]
+	p.finalizeBoth(finals)
+}
+
+func (p *player) finalizeBoth(finals []claims.Final) {
+	p.Helper()
+	got, err := p.store().Finalize(p.ctx, p.now, finals)
+	want, merr := p.model.Finalize(p.ctx, p.now, finals)
+	p.must(err)
+	p.must(merr)
+	for i, f := range finals {
+		p.same(fmt.Sprintf("finalize of run %s as %s", f.RunID, f.Outcome), string(got[i].Status)+" "+jobLine(got[i].Job),
+			string(want[i].Status)+" "+jobLine(want[i].Job), err, merr)
+		p.answers["finalize "+string(want[i].Status)]++
+	}
+	p.past = append(p.past, finals...)
+	p.past = p.past[max(0, len(p.past)-50):]
+}
+
+// late repeats an old commit, or brings another result of the same run, or one with a token that is wrong.
+func (p *player) late() {
+	if len(p.past) == 0 {
+		return
+	}
+	f := p.past[p.rng.IntN(len(p.past))]
+	switch p.rng.IntN(3) {
+	case 0:
+		f = p.result(f.Token)
+		f.Output = claims.Output{}
+	case 1:
+		f.Seq += int64(1 - 2*p.rng.IntN(2))
+		f.Output = claims.Output{}
+	}
+	p.finalizeBoth([]claims.Final{f})
+}
+
+func (p *player) recoverSome() {
+	var finals []claims.Final
+	for _, tok := range p.lost {
+		f := p.final(tok, claims.Orphaned)
+		f.Reason, f.Evidence = "the owner is dead", "its lock was free"
+		if p.rng.IntN(2) == 0 {
+			f.Retry = p.now.Add(time.Second)
+		}
+		finals = append(finals, f)
+	}
+	p.lost = nil
+	if len(p.flying) > 0 && p.rng.IntN(4) == 0 { // the owner was only slow
+		f := p.final(p.flying[0].Token, claims.Orphaned)
+		finals = append(finals, f)
+	}
+	p.finalizeBoth(finals)
+}
+
+func (p *player) edit() {
+	periods := []string{"every 5s", "every 5s", "every 20s", "every 1m0s", ""}
+	d := def(p.name(), periods[p.rng.IntN(len(periods))], p.now)
+	d.Definition = fmt.Sprintf("def-%d", p.rng.IntN(2))
+	if j, err := p.model.Job(p.ctx, d.Name); err == nil && p.rng.IntN(2) == 0 { // nothing new, mostly
+		d.Schedule, d.First = j.Schedule, next(claims.Job{Schedule: j.Schedule, Anchor: p.now}, p.now)
+	}
+	set := []string{source, source, "program"}[p.rng.IntN(3)]
+	for range 1 + p.rng.IntN(2) {
+		got, err := p.store().Put(p.ctx, p.now, set, []claims.Put{d})
+		want, merr := p.model.Put(p.ctx, p.now, set, []claims.Put{d})
+		p.must(err)
+		p.same("put of "+d.Name, jobLine(got[0]), jobLine(want[0]), err, merr)
+	}
+}
+
+func (p *player) drop() {
+	names := []string{p.name(), p.name()}
+	err := p.store().Remove(p.ctx, p.now, source, names)
+	p.same(fmt.Sprint("remove of ", names), "", "", err, p.model.Remove(p.ctx, p.now, source, names))
+}
+
+func (p *player) ask(r claims.Request) {
+	p.Helper()
+	err := p.store().Request(p.ctx, p.now, r)
+	p.same(fmt.Sprintf("%s of %s%s", r.Kind, r.Job, r.RunID), "", "", err, p.model.Request(p.ctx, p.now, r))
+}
+
+func (p *player) operate() {
+	p.ask(claims.Request{Kind: []claims.RequestKind{claims.Pause, claims.Resume, claims.Resume}[p.rng.IntN(3)], Job: p.name(), Reason: "a reason"})
+}
+
+func (p *player) triggerOne() {
+	r := claims.Request{Kind: claims.Trigger, Job: p.name(), ID: p.id()[:8], By: "ann", Input: []byte(`{"n":` + fmt.Sprint(p.rng.IntN(100)) + `}`)}
+	for range 1 + p.rng.IntN(2) {
+		p.ask(r)
+	}
+}
+
+func (p *player) cancelOne() {
+	r := claims.Request{Kind: claims.Cancel, RunID: p.id(), By: "ann"}
+	if n := len(p.flying); n > 0 {
+		r.RunID = p.flying[p.rng.IntN(n)].RunID
+	}
+	p.ask(r)
+	for _, owner := range p.owners {
+		got, err := p.store().Changes(p.ctx, owner, 0)
+		p.must(err)
+		want, err := p.model.Changes(p.ctx, owner, 0)
+		p.must(err)
+		if c, m := openIDs(got.Cancels), openIDs(want.Cancels); !slices.Equal(c, m) {
+			p.Errorf("cancels of %s: engine %v, model %v", owner, c, m)
+		}
+		if c, m := openIDs(got.Foreign), openIDs(want.Foreign); !slices.Equal(c, m) {
+			p.Errorf("claims foreign to %s: engine %v, model %v", owner, c, m)
+		}
+	}
+}
+
+func openIDs(open []claims.Open) []string {
+	ids := map[string]bool{}
+	for _, o := range open {
+		ids[o.RunID] = true
+	}
+	return slices.Sorted(maps.Keys(ids))
+}
+
+// pruneSome prunes jobs with one lane: their runs end in the order of their claims, which is the order that all agree on.
+func (p *player) pruneSome() {
+	name := p.name()
+	if lanesOf(name) > 1 {
+		return
+	}
+	limits := []claims.Retain{{Job: name, Runs: int64(1 + p.rng.IntN(8))}}
+	got, err := p.store().Prune(p.ctx, p.now, limits)
+	want, merr := p.model.Prune(p.ctx, p.now, limits)
+	p.same("prune of "+name, fmt.Sprint(got), fmt.Sprint(want), err, merr)
+}
