@@ -118,7 +118,7 @@ func (b *builder) judge(j *Job, u *unit, m merged, operator *layer) {
 	}
 	if u != nil && u.good != nil && len(u.problems()) > 0 && !u.waiting {
 		first := u.problems()[0]
-		j.Reason = "the version in use goes on, because the file that is there now is refused: " + first.What
+		j.Reason = "the version in use goes on, because the file that is there now is refused: " + reason(first)
 		j.Remedy = first.Remedy
 	}
 	if other, twice := b.byFold[strings.ToLower(j.Name)]; twice {
@@ -213,8 +213,16 @@ func (b *builder) complain(list ...config.Problem) { b.problem = append(b.proble
 // breakBy keeps the first reason.
 func (j *Job) breakBy(p config.Problem) {
 	if j.State != Broken {
-		j.State, j.Reason, j.Remedy = Broken, p.What, p.Remedy
+		j.State, j.Reason, j.Remedy = Broken, reason(p), p.Remedy
 	}
+}
+
+// reason is what is wrong and where in its file, if that is known. The folder is left out: the job names its plugin.
+func reason(p config.Problem) string {
+	if p.Line == 0 {
+		return p.What
+	}
+	return config.Position{File: path.Base(filepath.ToSlash(p.File)), Line: p.Line, Col: p.Col}.String() + ": " + p.What
 }
 
 // needed is a memory limit as one would write it: whole MiB.

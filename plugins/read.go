@@ -142,8 +142,11 @@ func read(path string, want stamp, limit int64) ([]byte, *fault, error) {
 }
 
 func tooLarge(size, limit int64) *fault {
-	return faultf("make it smaller (wasm-opt -Oz, strip the debug information), or raise the limit of whoever embeds wcron",
-		"it has %s, and at most %s are read", bytesText(size), bytesText(limit))
+	remedy := "make it smaller"
+	if limit == maxModule {
+		remedy += ": strip its debug information, or use wasm-opt -Oz"
+	}
+	return faultf(remedy, "it has %s, and at most %s are read", bytesText(size), bytesText(limit))
 }
 
 // bytesText is a size for people: exact below 1 KiB, else with one digit behind the point.

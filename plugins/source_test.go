@@ -17,6 +17,11 @@ import (
 
 const daily = "schedule = \"@daily\"\n"
 
+func TestMain(m *testing.M) {
+	os.Setenv("TZ", "UTC") // the machine's zone must not matter
+	os.Exit(m.Run())
+}
+
 // world is a host file with its folders.
 type world struct {
 	*testing.T
@@ -25,7 +30,6 @@ type world struct {
 
 func newWorld(t *testing.T, host string) world {
 	t.Helper()
-	t.Setenv("TZ", "UTC")
 	dir := t.TempDir()
 	w := world{t, dir, filepath.Join(dir, "plugins"), filepath.Join(dir, "wcron.toml")}
 	w.must(os.Mkdir(w.plugins, 0o700))
@@ -168,6 +172,7 @@ func contains(s string, parts ...string) bool {
 }
 
 func TestDroppedReplacedRemoved(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "")
 	s := w.run(w.config())
 	w.write("plugins/hello.wasm", guest.WithManifest(guest.Greet("one"), daily))
@@ -196,6 +201,7 @@ func TestDroppedReplacedRemoved(t *testing.T) {
 }
 
 func TestRunNeedsNoHints(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "")
 	s := w.open()
 	s.watcher = noWatcher
@@ -371,6 +377,7 @@ func TestOpenRefusesABadHostFile(t *testing.T) {
 }
 
 func TestBadReloadKeepsTheLastGoodConfiguration(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "[jobs.hello]\n"+daily)
 	w.write("plugins/hello.wasm", guest.Greet("x"))
 	s := w.run(w.config())

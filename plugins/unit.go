@@ -161,14 +161,13 @@ func inspect(shown string, b []byte) (*plugin, []config.Problem) {
 	return p, nil
 }
 
-// moduleProblem says why the bytes are no module. The offset of what stands in the first bytes tells a person nothing.
+// moduleProblem says why the bytes are no module. What is not one at all has no offset worth telling.
 func moduleProblem(err error) config.Problem {
-	what := err.Error()
 	var me *meter.Error
 	if errors.As(err, &me) && me.Offset < 8 && me.Func == "" {
-		what = me.What
+		return config.Problem{What: me.What, Remedy: "put a module built for wasip1 there"}
 	}
-	return config.Problem{What: what, Remedy: "put a module built for wasip1 there; if it is one, build or copy it again"}
+	return config.Problem{What: err.Error(), Remedy: "build it or copy it again"}
 }
 
 // problemsOf is the list in a *config.Error; any other error is one problem.
