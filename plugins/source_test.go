@@ -24,11 +24,11 @@ func TestMain(m *testing.M) {
 
 // world is a host file with its folders.
 type world struct {
-	*testing.T
+	testing.TB
 	dir, plugins, host string
 }
 
-func newWorld(t *testing.T, host string) world {
+func newWorld(t testing.TB, host string) world {
 	t.Helper()
 	dir := t.TempDir()
 	w := world{t, dir, filepath.Join(dir, "plugins"), filepath.Join(dir, "wcron.toml")}
