@@ -134,7 +134,7 @@ CREATE TABLE runs (
 );
 CREATE INDEX runs_job ON runs (job, claimed_at);
 CREATE INDEX runs_claimed ON runs (claimed_at);
-CREATE INDEX runs_slot ON runs (slot_id);
+CREATE INDEX runs_slot ON runs (slot_id, attempt);
 
 CREATE TABLE outputs (
 	run_id TEXT NOT NULL PRIMARY KEY,

@@ -1,0 +1,186 @@
+package sqlitestore
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wcron/wcron/claims"
+)
+
+func TestMembership(t *testing.T) {
+	s := open(t, t.TempDir()+"/state")
+	other := open(t, s.Dir())
+	o := claims.Owner{ID: "owner-1", PID: 42, Host: "here", Evidence: []byte(`{}`), Socket: "/run/x", Version: "v1", Started: t0, Seen: t0}
+	leave, err := s.Join(t.Context(), t0, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	probe := func(id string, want claims.LockState) claims.Probe {
+		t.Helper()
+		p, err := other.Probe(t.Context(), id)
+		if err != nil || p.Lock != want || p.Reason == "" {
+			t.Fatalf("probe %s: %+v %v, want %s", id, p, err, want)
+		}
+		return p
+	}
+	probe("owner-1", claims.LockHeld).Release()
+	probe("owner-2", claims.LockMissing).Release()
+	probe("../ledger", claims.LockMissing).Release()
+	if exists(s.ownerPath("owner-2")) {
+		t.Error("a probe made the lock that it looked for")
+	}
+	if err := s.Renew(t.Context(), at(time.Minute), "owner-1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Renew(t.Context(), at(time.Minute), "owner-1"); !errors.Is(err, claims.ErrFenced) {
+		t.Errorf("renewed by somebody else: %v", err)
+	}
+	all, err := other.Owners(t.Context())
+	o.Seen = at(time.Minute)
+	if err != nil || len(all) != 1 || fmt.Sprintf("%+v", all[0]) != fmt.Sprintf("%+v", o) {
+		t.Fatalf("owners: %+v %v", all, err)
+	}
+	for range 2 {
+		if err := leave(t.Context(), at(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := probe("owner-1", claims.LockFree)
+	probe("owner-1", claims.LockHeld).Release() // whoever has it keeps others from coming back as that owner
+	p.Release()
+	p.Release()
+	probe("owner-1", claims.LockFree).Release()
+	if all, err = s.Owners(t.Context()); err != nil || len(all) != 1 || !all[0].Left.Equal(at(time.Hour)) {
+		t.Fatalf("after it left: %+v %v", all, err)
+	}
+	for i := range 3 {
+		id := fmt.Sprintf("next-%d", i)
+		if leave, err = s.Join(t.Context(), at(2*time.Hour), claims.Owner{ID: id}); err != nil {
+			t.Fatal(err)
+		}
+		if i < 2 {
+			if err := leave(t.Context(), at(time.Duration(3+i)*time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if all, err = s.Owners(t.Context()); err != nil || len(all) != 2 || all[0].ID != "next-2" || all[1].ID != "next-1" {
+		t.Fatalf("the one here and the one that left last: %+v %v", all, err)
+	}
+	if _, err := s.Join(t.Context(), t0, claims.Owner{ID: "a/b"}); err == nil {
+		t.Error("joined with an id that is no file name")
+	}
+}
+
+func TestJoinWaitsForAProber(t *testing.T) {
+	s := open(t, t.TempDir()+"/state")
+	leave, err := s.Join(t.Context(), t0, claims.Owner{ID: "owner-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Join(t.Context(), t0, claims.Owner{ID: "owner-1"}); !errors.Is(err, claims.ErrBusy) {
+		t.Fatalf("joined twice: %v", err)
+	}
+	if err := leave(t.Context(), t0); err != nil {
+		t.Fatal(err)
+	}
+	p, err := s.Probe(t.Context(), "owner-1")
+	if err != nil || p.Lock != claims.LockFree {
+		t.Fatalf("%+v %v", p, err)
+	}
+	time.AfterFunc(50*time.Millisecond, p.Release)
+	if _, err := s.Join(t.Context(), t0, claims.Owner{ID: "owner-1"}); err != nil {
+		t.Fatalf("behind a prober: %v", err)
+	}
+}
+
+func TestOwnerWhoseLockIsGoneIsFenced(t *testing.T) {
+	for name, spoil := range map[string]func(path string) error{
+		"removed":  os.Remove,
+		"replaced": func(path string) error { return errors.Join(os.Remove(path), os.WriteFile(path, nil, 0o600)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, t.TempDir()+"/state")
+			if _, err := s.Join(t.Context(), t0, claims.Owner{ID: "owner-1"}); err != nil {
+				t.Fatal(err)
+			}
+			if err := spoil(s.ownerPath("owner-1")); err != nil {
+				t.Skip("this platform keeps a locked file in its place")
+			}
+			if err := s.Renew(t.Context(), t0, "owner-1"); !errors.Is(err, claims.ErrFenced) {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func TestLockJob(t *testing.T) {
+	s := open(t, t.TempDir()+"/state")
+	other := open(t, s.Dir())
+	unlock, err := s.LockJob(t.Context(), "a", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, st := range []*Store{s, other} {
+		_, err := st.LockJob(t.Context(), "a", 0)
+		if !errors.Is(err, claims.ErrBusy) {
+			t.Fatalf("taken twice: %v", err)
+		}
+		if holder(s.gate.path) != "" && !strings.Contains(err.Error(), fmt.Sprintf("pid %d", os.Getpid())) {
+			t.Errorf("the holder is not named: %v", err)
+		}
+	}
+	for _, free := range []struct {
+		job  string
+		lane int
+	}{{"a", 1}, {"b", 0}} {
+		u, err := other.LockJob(t.Context(), free.job, free.lane)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u()
+	}
+	unlock()
+	unlock()
+	again, err := other.LockJob(t.Context(), "a", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock() // must not take away what is another's by now
+	if _, err := s.LockJob(t.Context(), "a", 0); !errors.Is(err, claims.ErrBusy) {
+		t.Fatalf("taken twice: %v", err)
+	}
+	again()
+}
+
+// A process that dies leaves its locks free and its claims open.
+func TestOwnerThatDied(t *testing.T) {
+	s := open(t, t.TempDir()+"/state")
+	p := spawn(t, "join", s.Dir(), "owner-9")
+	if !p.out.Scan() || p.out.Text() != "joined" {
+		t.Fatalf("the child says %q", p.out.Text())
+	}
+	pr, err := s.Probe(t.Context(), "owner-9")
+	if err != nil || pr.Lock != claims.LockHeld {
+		t.Fatalf("alive: %+v %v", pr, err)
+	}
+	if holder(s.gate.path) == "" && strings.Contains(pr.Reason, "pid") && !strings.Contains(pr.Reason, fmt.Sprint(p.cmd.Process.Pid)) {
+		t.Errorf("the holder is named wrongly: %s", pr.Reason)
+	}
+	p.kill()
+	await(t, func() bool {
+		pr, err = s.Probe(t.Context(), "owner-9")
+		return err != nil || pr.Lock == claims.LockFree
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pr.Release()
+	if all, err := s.Owners(t.Context()); err != nil || len(all) != 1 || !all[0].Left.IsZero() {
+		t.Fatalf("owners: %+v %v", all, err)
+	}
+}
