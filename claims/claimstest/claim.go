@@ -2,6 +2,7 @@ package claimstest
 
 import (
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -27,6 +28,7 @@ func claimScenarios() []scenario {
 		{"OneShot", claimOneShot},
 		{"ClockGoesBack", claimClockBack},
 		{"RecordedAlready", claimRecorded},
+		{"RecordedWithinSeveral", claimRecordedWithin},
 	}
 }
 
@@ -251,27 +253,32 @@ func claimPassed(w *world) {
 	w.wait(10 * time.Minute)
 	j := w.job("a")
 	at := func(n int) time.Time { return j.Next.Add(time.Duration(n) * time.Minute) }
-	passed := func(v claims.Verdict, first, last int) claims.Passed {
-		return claims.Passed{Verdict: v, Reason: "why " + string(v), First: at(first), Last: at(last), Count: int64(last - first + 1)}
+	passed := func(v claims.Verdict, reason string, first, last int) claims.Passed {
+		return claims.Passed{Verdict: v, Reason: reason, First: at(first), Last: at(last), Count: int64(last - first + 1)}
 	}
 	item := w.item(j)
-	item.Passed = []claims.Passed{passed(claims.Skipped, 0, 3), passed(claims.Missed, 4, 4), passed(claims.Missed, 5, 8)}
+	item.Passed = []claims.Passed{passed(claims.Skipped, "one", 0, 3), passed(claims.Missed, "one", 4, 4), passed(claims.Missed, "two", 5, 8)}
 	item.Slot, item.Next, item.StandsFor = claims.ScheduledSlot("a", at(9)), at(10), 5
 	w.finish(w.claimed(alpha, item, claims.Won).Token, claims.OK)
 	w.verdict("a", map[claims.Verdict]int64{claims.Skipped: 4, claims.Missed: 5, "ok": 1})
 	for i := 10; i < 40; i++ { // one at a time, as in a long pause
 		w.now = at(i)
 		c := w.item(w.job("a"))
-		c.RunID, c.Passed = "", []claims.Passed{passed(claims.Skipped, i, i)}
+		c.RunID, c.Passed = "", []claims.Passed{passed(claims.Skipped, "two", i, i)}
 		w.claimed(alpha, c, claims.Passing)
 	}
 	w.verdict("a", map[claims.Verdict]int64{claims.Skipped: 34, claims.Missed: 5, "ok": 1})
 	rows, err := w.s.Slots(w.ctx, claims.SlotQuery{Job: "a", Limit: -1})
 	w.must(err)
+	counts := map[string]int64{}
 	for _, r := range rows {
-		if want := r.Slot.At.Add(time.Duration(r.Count-1) * time.Minute); !r.Until.Equal(want) || r.Reason != "why "+string(r.Verdict) && r.Verdict != "ok" {
-			w.Errorf("row of %d slots from %v: until %v, want %v; %q", r.Count, r.Slot.At, r.Until, want, r.Reason)
+		counts[string(r.Verdict)+" "+r.Reason] += r.Count
+		if want := r.Slot.At.Add(time.Duration(r.Count-1) * time.Minute); !r.Until.Equal(want) {
+			w.Errorf("row of %d slots from %v: until %v, want %v", r.Count, r.Slot.At, r.Until, want)
 		}
+	}
+	if want := map[string]int64{"skipped one": 4, "missed one": 1, "missed two": 4, "ok ": 1, "skipped two": 30}; !maps.Equal(counts, want) {
+		w.Errorf("slots by verdict and reason: %v, want %v", counts, want)
 	}
 }
 
@@ -394,4 +401,28 @@ func claimRecorded(w *world) {
 	if runs := w.runs(claims.RunQuery{Job: "a"}); len(runs) != 4 {
 		w.Errorf("%d runs of 4 slots", len(runs))
 	}
+}
+
+// The same with times that had no run: they have come to their verdict.
+func claimRecordedWithin(w *world) {
+	w.minutely("a")
+	begin := w.now
+	w.wait(3 * time.Minute)
+	j := w.job("a")
+	item := w.item(j)
+	item.RunID, item.Next = "", next(j, w.now)
+	item.Passed = []claims.Passed{{Verdict: claims.Missed, Reason: "late", First: j.Next, Last: w.now, Count: 3}}
+	w.claimed(alpha, item, claims.Passing)
+	w.now = begin
+	p := def("a", period, w.now)
+	p.Timezone = "Europe/Berlin"
+	w.put(p)
+	for range 3 {
+		item := w.due("a")
+		if got := w.claim(alpha, item)[0]; got.Status == claims.Won || !got.Job.Next.Equal(item.Next) {
+			w.Fatalf("claim of a slot that was missed: %+v", got)
+		}
+	}
+	w.finish(w.start(alpha, "a"), claims.OK)
+	w.verdict("a", map[claims.Verdict]int64{claims.Missed: 3, "ok": 1})
 }

@@ -1,0 +1,150 @@
+package claimstest
+
+import (
+	"database/sql"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	_ "github.com/ncruces/go-sqlite3/driver"
+
+	"github.com/wcron/wcron/claims"
+	"github.com/wcron/wcron/claims/sqlitestore"
+	"github.com/wcron/wcron/fingerprint"
+)
+
+// damaged is a ledger in a folder, and what is in it.
+type damaged struct {
+	*world
+	db                                 *sql.DB
+	ok, skipped, retried, waits, flies string // slot ids of job a
+	okRun, retriedRun, fliesRun        string // their (last) runs
+}
+
+// ledger makes a valid ledger with one row of each kind.
+func ledger(t *testing.T) *damaged {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "state")
+	d := &damaged{}
+	d.world = newWorld(t, Harness{Open: func(t *testing.T) claims.Store {
+		s, err := sqlitestore.Open(t.Context(), sqlitestore.Config{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}})
+	d.minutely("a")
+	f := d.final(d.start(alpha, "a"), claims.OK)
+	f.Output = inline("some text")
+	d.finalize(f, claims.Done)
+	d.okRun, d.ok = f.RunID, d.run(f.RunID).Slot.ID
+	f = d.final(d.start(alpha, "a"), claims.Failed)
+	for range 2 {
+		f.Retry = d.now
+		d.finalize(f, claims.Done)
+		f = d.final(d.claimed(beta, d.pendingItem(d.pending(1)[0]), claims.Won).Token, claims.OK)
+	}
+	busy := d.due("a")
+	d.claimed(alpha, busy, claims.Busy)
+	d.skipped = busy.Slot.ID
+	d.finalize(f, claims.Done)
+	d.retriedRun, d.retried = f.RunID, d.run(f.RunID).Slot.ID
+	f = d.final(d.start(alpha, "a"), claims.Failed)
+	f.Retry = d.now.Add(time.Hour)
+	d.finalize(f, claims.Done)
+	d.waits = d.pending(1)[0].Slot.ID
+	d.fliesRun = d.start(alpha, "a").RunID
+	d.flies = d.run(d.fliesRun).Slot.ID
+	d.wait(5 * time.Second)
+	db, err := sql.Open("sqlite3", (&url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(filepath.Join(dir, "ledger.db"))}).String())
+	d.must(err)
+	d.db = db
+	d.Cleanup(func() { db.Close() })
+	return d
+}
+
+func (d *damaged) options() claims.AuditOptions {
+	return claims.AuditOptions{Now: d.now, Occurrences: occurrences, CheckOutput: true,
+		Alive: func(claims.Owner) (fingerprint.Verdict, string) { return fingerprint.Alive, "its lock is held" }}
+}
+
+// Whatever is changed in the database behind the engine's back, audit names the invariant, the job and the slot.
+func TestAuditFindsDamageInDatabase(t *testing.T) {
+	tests := []struct {
+		code   string
+		victim func(d *damaged) (slot, run string)
+		sql    string // ?1 is the slot, ?2 the run; empty: the options tell
+		opt    func(o *claims.AuditOptions)
+	}{
+		{"double-claim", flies, `INSERT INTO claims SELECT 'other', job, lane + 9, seq - 1, owner, 'a@other', slot_at, slot_kind, attempt, claimed_at,
+			deadline, cancel_at, cancel_by FROM claims WHERE ?1 > '' AND run_id = ?2`, nil},
+		{"claim-without-run", flies, `DELETE FROM runs WHERE ?1 > '' AND run_id = ?2`, nil},
+		{"claim-without-run", flies, `UPDATE runs SET outcome = 'ok' WHERE ?1 > '' AND run_id = ?2`, nil},
+		{"run-without-claim", flies, `DELETE FROM claims WHERE ?1 > '' AND run_id = ?2`, nil},
+		{"past-deadline", flies, `UPDATE claims SET deadline = 1 WHERE ?1 > '' AND run_id = ?2`, nil},
+		{"dead-owner", flies, `UPDATE claims SET claimed_at = 1 WHERE ?1 > '' AND run_id = ?2`, func(o *claims.AuditOptions) {
+			o.Alive = func(claims.Owner) (fingerprint.Verdict, string) { return fingerprint.Dead, "its lock is free" }
+		}},
+		{"slot-open", waits, `DELETE FROM pending WHERE slot_id = ?1 AND ?2 = ''`, nil},
+		{"slot-verdict", okSlot, `UPDATE slots SET verdict = 'failed' WHERE slot_id = ?1 AND ?2 = ''`, nil},
+		{"slot-verdict", flies0, `UPDATE slots SET verdict = 'ok' WHERE slot_id = ?1 AND ?2 = ''`, nil},
+		{"run-without-slot", retried, `DELETE FROM slots WHERE slot_id = ?1 AND ?2 > ''`, nil},
+		{"attempt-gap", retried, `DELETE FROM runs WHERE slot_id = ?1 AND attempt = 2 AND ?2 > ''`, nil},
+		{"next-off-schedule", nextSlot, `UPDATE jobs SET next_at = next_at + 1000 WHERE ?1 > '' AND ?2 = ''`, nil},
+		{"slot-missing", skipped, `DELETE FROM slots WHERE slot_id = ?1 AND ?2 = ''`, nil},
+		{"slot-extra", skipped, `UPDATE slots SET count = 2 WHERE slot_id = ?1 AND ?2 = ''`, nil},
+		{"overdue", waits, `DELETE FROM claims WHERE ?1 > '' AND ?2 = ''`, func(o *claims.AuditOptions) { o.Now = o.Now.Add(2 * time.Hour) }},
+		{"output-missing", okRun, `DELETE FROM outputs WHERE ?1 > '' AND run_id = ?2`, nil},
+		{"output-missing", okRun, `UPDATE outputs SET body = 'other txt' WHERE ?1 > '' AND run_id = ?2`, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.code, func(t *testing.T) {
+			d := ledger(t)
+			opt := d.options()
+			if found, err := claims.Audit(d.ctx, d.s, opt); err != nil || len(found) != 0 {
+				t.Fatalf("before the damage: %+v, %v", found, err)
+			}
+			slot, run := test.victim(d)
+			res, err := d.db.Exec(test.sql, slot, run)
+			d.must(err)
+			if n, err := res.RowsAffected(); n == 0 || err != nil {
+				t.Fatalf("the damage changed %d rows, %v", n, err)
+			}
+			if test.opt != nil {
+				test.opt(&opt)
+			}
+			found, err := claims.Audit(d.ctx, d.s, opt)
+			d.must(err)
+			if test.code == "next-off-schedule" {
+				slot, _ = nextSlot(d)
+			}
+			if !slices.ContainsFunc(found, func(f claims.Finding) bool {
+				return f.Code == test.code && f.Job == "a" && f.Slot == slot && f.RunID == run
+			}) {
+				t.Errorf("no finding of slot %q, run %q in %s", slot, run, lines(found))
+			}
+		})
+	}
+}
+
+func lines(found []claims.Finding) (s string) {
+	for _, f := range found {
+		s += fmt.Sprintf("\n%s %s %s: %s", f.Code, f.Slot, f.RunID, f.What)
+	}
+	return s
+}
+
+func flies(d *damaged) (string, string)   { return d.flies, d.fliesRun }
+func flies0(d *damaged) (string, string)  { return d.flies, "" }
+func waits(d *damaged) (string, string)   { return d.waits, "" }
+func okSlot(d *damaged) (string, string)  { return d.ok, "" }
+func okRun(d *damaged) (string, string)   { return d.ok, d.okRun }
+func skipped(d *damaged) (string, string) { return d.skipped, "" }
+func retried(d *damaged) (string, string) { return d.retried, d.retriedRun }
+
+func nextSlot(d *damaged) (string, string) {
+	return claims.ScheduledSlot("a", d.job("a").Next).ID, ""
+}
