@@ -3,6 +3,7 @@ package plugins
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -33,7 +34,7 @@ func (b *builder) build() *Set {
 	b.zones = map[string]*time.Location{b.zone.Name: b.zone.Location}
 	b.problem = append(b.problem, b.folder.problems()...)
 	used := map[string]bool{}
-	for _, name := range sortedKeys(b.file.Jobs) {
+	for _, name := range slices.Sorted(maps.Keys(b.file.Jobs)) {
 		e := b.file.Jobs[name]
 		module := pluginOf(name, e)
 		used[module] = true
@@ -41,7 +42,7 @@ func (b *builder) build() *Set {
 	}
 	b.addImplicit(used)
 	set := &Set{File: b.file, Zone: b.zone, Problems: b.problem}
-	for _, name := range sortedKeys(b.jobs) {
+	for _, name := range slices.Sorted(maps.Keys(b.jobs)) {
 		set.Jobs = append(set.Jobs, b.jobs[name])
 	}
 	return set

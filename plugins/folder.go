@@ -3,6 +3,7 @@ package plugins
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -39,6 +40,7 @@ func (d *folder) scan(in intake, named []string, except string) bool {
 		return !same
 	}
 	odd, listed := d.sort(names, except)
+	odd = slices.DeleteFunc(odd, func(name string) bool { return slices.Contains(named, name) })
 	same = same && slices.Equal(odd, d.odd)
 	d.odd = odd
 	for _, name := range named {
@@ -169,7 +171,7 @@ func (d *folder) problems() []config.Problem {
 		list = append(list, config.Problem{File: readable(filepath.Join(d.dir, name)),
 			What: "its name does not end in " + moduleExt + " or " + sidecarExt + " in small letters", Remedy: "rename it, or take it away"})
 	}
-	for _, name := range sortedKeys(d.units) {
+	for _, name := range slices.Sorted(maps.Keys(d.units)) {
 		u := d.units[name]
 		if u.waiting || u.module.present || !u.sidecar.present {
 			continue
@@ -189,15 +191,6 @@ func (d *folder) watched(named []string) []string {
 		}
 	}
 	return list
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // interval fills in a default.

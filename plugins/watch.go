@@ -2,8 +2,10 @@ package plugins
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/fsnotify/fsnotify"
 
@@ -73,7 +75,7 @@ func (w *watch) cover(dirs []string) {
 		}
 	}
 	w.err = nil
-	for _, dir := range sortedKeys(want) {
+	for _, dir := range slices.Sorted(maps.Keys(want)) {
 		if _, ok := w.folders[dir]; ok {
 			continue
 		}
