@@ -66,6 +66,7 @@ func Default(dir string) *File {
 		DrainTimeout: 30 * time.Second,
 		CommitGrace:  30 * time.Second,
 		Timezone:     *Defaults().Timezone,
+		Caps:         Caps{Timeout: time.Hour, Memory: int64(GiB), Output: 16 * int64(MiB)},
 		Jobs:         map[string]JobEntry{},
 		JobsDir:      filepath.Join(dir, "jobs.d"),
 	}
