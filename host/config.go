@@ -21,12 +21,20 @@ const (
 	DefaultLease        = time.Minute
 )
 
+// rhythm is how often the loop looks at what nobody tells it. Tests on a virtual clock slow it down.
+type rhythm struct {
+	wait    time.Duration // the longest timer: timers stop while the machine sleeps, so the wall clock is read again
+	poll    time.Duration // requests of other processes are seen within this
+	renew   time.Duration
+	recover time.Duration
+}
+
+func usualRhythm() rhythm {
+	return rhythm{wait: 10 * time.Second, poll: 500 * time.Millisecond, renew: 10 * time.Second, recover: time.Second}
+}
+
 // Times of the loop that nobody needs to set.
 const (
-	maxWait      = 10 * time.Second       // a timer stops while the machine sleeps, so the wall clock is read again
-	pollInterval = 500 * time.Millisecond // requests of other processes are seen within this
-	renewEvery   = 10 * time.Second
-	recoverEvery = time.Second
 	pruneEvery   = time.Minute
 	lockPatience = 2 * time.Second // a busy job lock without a claim to go with it is waited for this long
 	claimBatch   = 256             // claims in one transaction
@@ -57,6 +65,8 @@ type Config struct {
 	// Only restricts the host to one pending slot: it registers nothing, claims nothing else, and Run returns once the slot has
 	// its verdict. This is how a run is made where no host is running.
 	Only string
+
+	rhythm rhythm // zero: the usual one
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -78,6 +88,9 @@ func (c Config) withDefaults() (Config, error) {
 	c.OrphanGrace = orDefault(c.OrphanGrace, DefaultOrphanGrace)
 	c.CommitGrace = orDefault(c.CommitGrace, DefaultCommitGrace)
 	c.Lease = orDefault(c.Lease, DefaultLease)
+	if c.rhythm == (rhythm{}) {
+		c.rhythm = usualRhythm()
+	}
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = DefaultDrainTimeout
 	}

@@ -118,7 +118,7 @@ func (l *loop) drainInbox() {
 // wait is how long nothing needs to be done unless something comes in.
 func (l *loop) wait() time.Duration {
 	now := l.h.now()
-	wait := maxWait
+	wait := l.h.cfg.rhythm.wait
 	if len(l.due) > 0 {
 		wait = min(wait, l.due[0].at.Sub(now))
 	}

@@ -143,6 +143,19 @@ func (j *job) refusal() string {
 		return "disabled: " + j.row.Disabled
 	case j.mod == nil && j.want != nil && j.want.err != nil:
 		return j.want.err.Error()
+	case j.mod != nil:
+		return j.unfit()
+	}
+	return ""
+}
+
+// unfit says why a compiled module cannot serve this job.
+func (j *job) unfit() string {
+	if err := j.mod.compiled.CheckEntry(j.def.Entry); err != nil {
+		return err.Error()
+	}
+	if least, limit := j.mod.compiled.MinMemory(), j.def.memory(); least > limit {
+		return fmt.Sprintf("the module needs at least %d bytes of memory and the job's limit is %d; raise memory", least, limit)
 	}
 	return ""
 }

@@ -11,7 +11,7 @@ import (
 
 // recover closes the claims of owners that are gone, until ctx ends.
 func (l *loop) recover(ctx context.Context) {
-	every := time.NewTicker(recoverEvery)
+	every := time.NewTicker(l.h.cfg.rhythm.recover)
 	defer every.Stop()
 	w := watcher{l: l, firstSeen: map[string]time.Time{}, stalled: map[string]bool{}}
 	for {

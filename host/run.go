@@ -96,6 +96,9 @@ func (l *loop) execute(r *run) (f claims.Final) {
 	f.EndedAt = l.h.now()
 	f.Outcome, f.Cause = claims.Outcome(res.Outcome), claims.Cause(res.Cause)
 	f.Reason, f.Memory = res.Reason, res.MemoryPeak
+	if !res.Started {
+		f.StartedAt = time.Time{}
+	}
 	if res.HasExit {
 		code := int64(res.ExitCode)
 		f.ExitCode = &code

@@ -281,7 +281,7 @@ func (l *loop) answered(t *attempt, a claims.Claimed, now time.Time) {
 	case claims.Busy:
 		if t.item.pending != nil {
 			t.item.why = "run " + a.Holder + " is running"
-			l.again(t, now.Add(pollInterval))
+			l.again(t, now.Add(l.h.cfg.rhythm.poll))
 			return
 		}
 		l.told(t)

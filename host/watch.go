@@ -9,7 +9,7 @@ import (
 
 // poll looks at the ledger for what others have done, until ctx ends.
 func (l *loop) poll(ctx context.Context) {
-	every := time.NewTicker(pollInterval)
+	every := time.NewTicker(l.h.cfg.rhythm.poll)
 	defer every.Stop()
 	var rev int64
 	for {
@@ -74,7 +74,7 @@ func (l *loop) addPending(p claims.Pending) {
 
 // renew keeps the owner's lease alive until ctx ends.
 func (l *loop) renew(ctx context.Context) {
-	every := time.NewTicker(renewEvery)
+	every := time.NewTicker(l.h.cfg.rhythm.renew)
 	defer every.Stop()
 	for {
 		select {
