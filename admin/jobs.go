@@ -1,0 +1,149 @@
+package admin
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wcron/wcron/claims"
+	"github.com/wcron/wcron/host"
+)
+
+// Jobs implements API. What only a running host knows is left out: whether a module compiles, and why a due slot waits.
+func (d *Direct) Jobs(ctx context.Context) ([]Job, error) {
+	rows, running, err := d.rows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []Job
+	mine := map[string]bool{}
+	for _, def := range d.cfg.Jobs() {
+		if mine[def.Name] {
+			continue
+		}
+		mine[def.Name] = true
+		s := d.jobStatus(def, rows[def.Name])
+		out = append(out, d.view(s, d.cfg.Source, running))
+	}
+	return d.withOthers(out, mine, rows, running), nil
+}
+
+// rows reads the ledger's side of the jobs: the rows that exist by name, and the runs in flight by job.
+func (d *Direct) rows(ctx context.Context) (map[string]claims.Job, map[string][]string, error) {
+	all, err := d.cfg.Store.Jobs(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	rows := map[string]claims.Job{}
+	for _, row := range all {
+		if row.Removed.IsZero() {
+			rows[row.Name] = row
+		}
+	}
+	open, err := d.cfg.Store.Open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	running := map[string][]string{}
+	for _, o := range open {
+		running[o.Job] = append(running[o.Job], o.RunID)
+	}
+	return rows, running, nil
+}
+
+// withOthers adds the jobs of other sets on the same ledger, and sorts by name.
+func (d *Direct) withOthers(out []Job, mine map[string]bool, rows map[string]claims.Job, running map[string][]string) []Job {
+	for name, row := range rows {
+		if mine[name] || row.Source == d.cfg.Source {
+			continue
+		}
+		def := host.Job{Name: name, Schedule: row.Schedule, Timezone: row.Timezone}
+		s := d.jobStatus(def, row)
+		s.Next = row.Next
+		if s.State == host.Active || s.State == host.OnDemand {
+			s.Reason = "it belongs to the jobs of " + row.Source
+		}
+		out = append(out, d.view(s, row.Source, running))
+	}
+	slices.SortFunc(out, func(a, b Job) int { return strings.Compare(a.Job, b.Job) })
+	return out
+}
+
+// jobStatus is what a host would say of a job, as far as the definition and the ledger tell.
+func (d *Direct) jobStatus(def host.Job, row claims.Job) host.JobStatus {
+	s := host.JobStatus{Job: def, Row: row, State: host.Active, Digest: def.Module.Digest}
+	next, err := d.next(def, row)
+	s.Next = next
+	switch {
+	case row.Disabled != "":
+		s.State, s.Reason = host.Disabled, row.Disabled
+	case def.Broken != "":
+		s.State, s.Reason = host.Broken, def.Broken
+	case err != nil:
+		s.State, s.Reason = host.Broken, err.Error()
+	case row.Paused:
+		s.State, s.Reason = host.Paused, row.Reason
+	case row.Done:
+		s.State, s.Reason = host.Finished, "its repeat limit is reached"
+	case def.Schedule == "":
+		s.State, s.Reason = host.OnDemand, "it has no schedule; it runs when asked for: wcron run "+def.Name
+	case next.IsZero():
+		s.State, s.Reason = host.Finished, "its schedule has no further time"
+	}
+	return s
+}
+
+// next is the job's next due time: the ledger's, unless the schedule has become another one since, or the job is not in the ledger
+// yet. Then it is the time that it will have once a host has taken it over.
+func (d *Direct) next(def host.Job, row claims.Job) (time.Time, error) {
+	if def.Schedule == "" || row.Done {
+		return time.Time{}, nil
+	}
+	as := claims.Job{Name: def.Name, Schedule: def.Schedule, Timezone: def.Timezone, Anchor: row.Anchor}
+	if row.Name != "" && row.Schedule != "" {
+		times, err := host.Occurrences(as)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if row.Next.IsZero() || times(row.Next.Add(-time.Millisecond)).Equal(row.Next) {
+			return row.Next, nil
+		}
+	}
+	now := d.now()
+	as.Anchor = now
+	times, err := host.Occurrences(as)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return times(now), nil
+}
+
+// view makes the view of a job.
+func (d *Direct) view(s host.JobStatus, source string, running map[string][]string) Job {
+	v := Job{
+		Job: s.Job.Name, Plugin: word(d.cfg.Plugin(s.Job.Name)), Digest: s.Digest, State: string(s.State), Schedule: word(s.Job.Schedule),
+		Timezone: s.Job.Timezone, NextAt: instant(s.Next), LastOutcome: word(s.Row.Last), LastRunID: word(s.Row.LastRun), Reason: word(s.Reason),
+		Running: running[s.Job.Name], WaitingSince: instant(s.Waiting), Note: word(s.Job.Note), LastEndedAt: instant(s.Row.LastEnded), Source: source,
+	}
+	if v.Timezone == "" {
+		v.Timezone = "UTC"
+	}
+	if v.Running == nil {
+		v.Running = []string{}
+	}
+	if s.Reason == s.Job.Note {
+		v.Reason = nil
+	}
+	return v
+}
+
+// find is the definition of a job of the present set.
+func (d *Direct) find(name string) (host.Job, bool) {
+	for _, def := range d.cfg.Jobs() {
+		if def.Name == name {
+			return def, true
+		}
+	}
+	return host.Job{}, false
+}

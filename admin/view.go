@@ -1,0 +1,158 @@
+package admin
+
+import (
+	"time"
+
+	"github.com/wcron/wcron/claims"
+)
+
+// The views are a public contract: field names, units and meaning stay. A nil pointer is null: there is none, or it is not known.
+
+// Run is one attempt at a slot.
+type Run struct {
+	RunID       string     `json:"run_id"`
+	Job         string     `json:"job"`
+	Slot        string     `json:"slot"`
+	ScheduledAt time.Time  `json:"scheduled_at"`
+	StartedAt   *time.Time `json:"started_at"` // of the guest; null: it never did, or it has not ended
+	EndedAt     *time.Time `json:"ended_at"`
+	LatenessMS  *int64     `json:"lateness_ms"` // from scheduled_at to started_at
+	DurationMS  *int64     `json:"duration_ms"` // from started_at to ended_at
+	Attempt     int        `json:"attempt"`
+	Outcome     string     `json:"outcome"` // "running" while it is open
+	Cause       *string    `json:"cause"`
+	ExitCode    *int64     `json:"exit_code"`
+	Reason      *string    `json:"reason"`
+	Owner       string     `json:"owner"`
+	Fuel        *int64     `json:"fuel"` // not metered yet: always null
+	OutputBytes int64      `json:"output_bytes"`
+	Partial     bool       `json:"partial"` // the output is what a recovery could still find
+
+	Evidence       *string    `json:"evidence"` // orphaned: what showed that the owner was gone
+	Digest         string     `json:"digest"`   // SHA-256 of the module
+	StandsFor      int64      `json:"stands_for"`
+	LateAt         *time.Time `json:"late_at"` // a result came after the run was closed, and was not committed
+	LateOutcome    *string    `json:"late_outcome"`
+	OutputCutBytes int64      `json:"output_cut_bytes"` // written and not kept
+	MemoryBytes    int64      `json:"memory_bytes"`     // peak of the guest
+	ClaimedAt      time.Time  `json:"claimed_at"`
+	Manual         bool       `json:"manual"` // somebody asked for it
+}
+
+// RunView makes the view of a run.
+func RunView(r claims.Run) Run {
+	v := Run{
+		RunID: r.RunID, Job: r.Job, Slot: r.Slot.ID, ScheduledAt: r.Slot.At.UTC(), StartedAt: instant(r.StartedAt), EndedAt: instant(r.EndedAt),
+		Attempt: r.Attempt, Outcome: string(r.Outcome), Cause: word(r.Cause), ExitCode: r.ExitCode, Reason: word(r.Reason), Owner: r.Owner,
+		OutputBytes: r.Output.Bytes, Partial: r.Output.Partial, Evidence: word(r.Evidence), Digest: r.Digest, StandsFor: r.StandsFor,
+		LateAt: instant(r.LateAt), LateOutcome: word(r.Late), OutputCutBytes: r.Output.Cut, MemoryBytes: r.Memory,
+		ClaimedAt: r.ClaimedAt.UTC(), Manual: r.Slot.Kind == claims.Manual,
+	}
+	if !r.StartedAt.IsZero() {
+		v.LatenessMS = new(r.StartedAt.Sub(r.Slot.At).Milliseconds())
+		if !r.EndedAt.IsZero() {
+			v.DurationMS = new(r.EndedAt.Sub(r.StartedAt).Milliseconds())
+		}
+	}
+	return v
+}
+
+// Slot is a slot, or a sequence of slots of one job that came to the same.
+type Slot struct {
+	Job         string    `json:"job"`
+	Slot        string    `json:"slot"`
+	ScheduledAt time.Time `json:"scheduled_at"`
+	Verdict     *string   `json:"verdict"` // null: it is running, or waits for its next attempt
+	Reason      *string   `json:"reason"`
+	Count       int64     `json:"count"` // slots that this line stands for
+	Until       time.Time `json:"until"` // time of the last of them
+	RunIDs      []string  `json:"run_ids"`
+}
+
+// SlotView makes the view of a slot.
+func SlotView(r claims.SlotRow) Slot {
+	v := Slot{
+		Job: r.Slot.Job, Slot: r.Slot.ID, ScheduledAt: r.Slot.At.UTC(), Verdict: word(r.Verdict), Reason: word(r.Reason), Count: max(r.Count, 1),
+		Until: r.Until.UTC(), RunIDs: r.RunIDs,
+	}
+	if v.RunIDs == nil {
+		v.RunIDs = []string{}
+	}
+	return v
+}
+
+// Job is a job of the present set, or one that another set has in the same ledger.
+type Job struct {
+	Job         string     `json:"job"`
+	Plugin      *string    `json:"plugin"` // path in the plugin folder
+	Digest      string     `json:"digest"` // of the module that its next run uses
+	State       string     `json:"state"`  // a host.JobState
+	Schedule    *string    `json:"schedule"`
+	Timezone    string     `json:"timezone"`
+	NextAt      *time.Time `json:"next_at"` // in the past: due since then
+	LastOutcome *string    `json:"last_outcome"`
+	LastRunID   *string    `json:"last_run_id"`
+	Reason      *string    `json:"reason"` // why it is not active, or why a due slot waits
+
+	Running      []string   `json:"running"`       // run ids
+	WaitingSince *time.Time `json:"waiting_since"` // a slot is due since then and has not started
+	Note         *string    `json:"note"`
+	LastEndedAt  *time.Time `json:"last_ended_at"`
+	Source       string     `json:"source"` // the job set that it belongs to
+}
+
+// Status says who works on the ledger.
+type Status struct {
+	Hosts      []HostInfo `json:"hosts"`        // that live, newest first
+	LastSeenAt *time.Time `json:"last_seen_at"` // when none lives: until when one did
+	Instance   *string    `json:"instance"`     // the host that answers; null: the ledger was read directly
+	Source     string     `json:"source"`       // its job set
+	Timezone   string     `json:"timezone"`     // of jobs that name none
+	Load       *Load      `json:"load"`         // of the host that answers
+}
+
+// HostInfo is a host that lives, or at least is not known to be dead.
+type HostInfo struct {
+	Instance  string    `json:"instance"`
+	PID       int       `json:"pid"`
+	Machine   string    `json:"machine"`
+	Version   string    `json:"version"`
+	Socket    *string   `json:"socket"`
+	StartedAt time.Time `json:"started_at"`
+	SeenAt    time.Time `json:"seen_at"` // its latest sign of life in the ledger
+	Running   int       `json:"running"` // claims that it has open
+	Answers   bool      `json:"answers"` // on its socket
+	Reason    *string   `json:"reason"`  // why it counts as living although it does not answer
+}
+
+// Load is how busy a host is.
+type Load struct {
+	Running           int      `json:"running"`
+	MaxRuns           int      `json:"max_runs"` // 0: no limit
+	MemoryBytes       int64    `json:"memory_bytes"`
+	MemoryBudgetBytes int64    `json:"memory_budget_bytes"` // 0: no limit
+	Draining          bool     `json:"draining"`
+	Holders           []Holder `json:"holders"`
+}
+
+// Holder is a run that takes a run slot.
+type Holder struct {
+	Job   string `json:"job"`
+	RunID string `json:"run_id"`
+}
+
+// instant is nil for the zero time.
+func instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return new(t.UTC())
+}
+
+// word is nil for the empty text.
+func word[T ~string](s T) *string {
+	if s == "" {
+		return nil
+	}
+	return new(string(s))
+}
