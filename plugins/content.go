@@ -32,8 +32,12 @@ func openContent(dir string, limit int64) (*contentStore, error) {
 	if dir == "" {
 		return c, nil
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("open content store %s: %w", dir, err)
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil {
+		err = os.Chmod(dir, 0o700) // one that was there may be open to others
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open content store: %w", err)
 	}
 	return c, nil
 }

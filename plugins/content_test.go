@@ -45,6 +45,9 @@ func TestContentIsPrivate(t *testing.T) {
 		t.Skip("mode bits say nothing on Windows")
 	}
 	dir := filepath.Join(t.TempDir(), "content")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	c, err := openContent(dir, maxModule)
 	if err != nil {
 		t.Fatal(err)

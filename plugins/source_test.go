@@ -217,9 +217,8 @@ func TestRunNeedsNoHints(t *testing.T) {
 func TestRunOnce(t *testing.T) {
 	w := newWorld(t, "")
 	s := w.run(w.config())
-	for !s.running.Load() { // until the goroutine has begun
-		time.Sleep(time.Millisecond)
-	}
+	w.write("plugins/a.wasm", good())
+	w.until(s, "Run has begun", func(set *Set) bool { return len(set.Jobs) == 1 })
 	if err := s.Run(t.Context()); !errors.Is(err, ErrRunning) {
 		t.Errorf("second Run: %v, want ErrRunning", err)
 	}
