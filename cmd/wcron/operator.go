@@ -1,0 +1,4 @@
+package main
+
+// operatorCommands are the commands that ask and change a ledger.
+type operatorCommands struct{}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"github.com/wcron/wcron/claims"
+	"github.com/wcron/wcron/config"
+	"github.com/wcron/wcron/host"
+	"github.com/wcron/wcron/plugins"
+)
+
+// place is where a configuration keeps things: all of it below the state folder.
+type place struct {
+	state   string // the ledger
+	spool   string // output of runs in flight
+	cache   string // compiled modules
+	modules string // bytes of accepted modules, by digest
+	owners  string // locks and sockets of hosts
+}
+
+func placeOf(f *config.File) place {
+	return place{
+		state:   f.State,
+		spool:   filepath.Join(f.State, "spool"),
+		cache:   filepath.Join(f.State, "cache"),
+		modules: filepath.Join(f.State, "modules"),
+		owners:  filepath.Join(f.State, "owners"),
+	}
+}
+
+// openSource opens the jobs that the host file at path defines. Nothing is followed until its Run is called. Errors are those of
+// the configuration, for exit code 2.
+func openSource(path string, now time.Time) (*plugins.Source, error) {
+	f, err := config.Load(path)
+	if err != nil {
+		return nil, broken(path, err)
+	}
+	s, err := plugins.Open(plugins.Config{File: path, Content: placeOf(f).modules, Opened: now})
+	if err != nil {
+		return nil, broken(path, err)
+	}
+	return s, nil
+}
+
+// broken says of a configuration that it cannot be used.
+func broken(path string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return usage("the host file %s is not there; make one with wcron init DIR, or name one with -c", path)
+	}
+	return exitError{exitUsage, err}
+}
+
+// jobSource is a plugins.Source as the host wants it.
+type jobSource struct {
+	*plugins.Source
+	changed chan struct{}
+}
+
+func newJobSource(s *plugins.Source) *jobSource {
+	return &jobSource{Source: s, changed: make(chan struct{}, 1)}
+}
+
+// Jobs implements host.JobSource.
+func (s *jobSource) Jobs() []host.Job { return hostJobs(s.Snapshot()) }
+
+// Changed implements host.JobSource.
+func (s *jobSource) Changed() <-chan struct{} { return s.changed }
+
+// follow passes the source's changes on and shows each new set to see, until ctx ends.
+func (s *jobSource) follow(ctx context.Context, see func(*plugins.Set)) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.Source.Changed():
+		}
+		see(s.Snapshot())
+		select {
+		case s.changed <- struct{}{}:
+		default: // the host has not looked since the last one
+		}
+	}
+}
+
+// hostJobs are the jobs of a set as the host wants them.
+func hostJobs(set *plugins.Set) []host.Job {
+	jobs := make([]host.Job, 0, len(set.Jobs))
+	for _, j := range set.Jobs {
+		jobs = append(jobs, hostJob(j))
+	}
+	return jobs
+}
+
+func hostJob(j plugins.Job) host.Job {
+	s := j.Settings
+	out := host.Job{
+		Name:         j.Name,
+		Module:       host.Module{Digest: j.Digest, Load: j.Load},
+		Schedule:     j.ScheduleText,
+		Timezone:     j.Timezone,
+		Timeout:      s.Timeout,
+		StartTimeout: s.StartTimeout,
+		Memory:       s.Memory,
+		Output:       s.Output,
+		Entry:        s.Entry,
+		Args:         s.Args,
+		Env:          s.Env,
+		Input:        s.Input,
+		Missed:       claims.MissedPolicy(s.Missed),
+		Retry:        claims.RetryPolicy{Retries: s.Retries, Min: s.Backoff.Min, Max: s.Backoff.Max, On: s.RetryOn},
+		Repeat:       int64(s.Repeat),
+		HistoryRuns:  int64(s.HistoryRuns),
+		HistoryBytes: s.HistoryBytes,
+	}
+	if s.Timeout == 0 {
+		out.Timeout = host.Unlimited
+	}
+	switch j.State {
+	case plugins.Broken:
+		out.Broken = advice(j.Reason, j.Remedy)
+	default:
+		out.Note = advice(j.Reason, j.Remedy)
+	}
+	return out
+}
+
+// advice joins what is wrong with what to do about it.
+func advice(reason, remedy string) string {
+	switch {
+	case reason == "" || remedy == "":
+		return reason + remedy
+	default:
+		return fmt.Sprintf("%s; %s", reason, remedy)
+	}
+}
