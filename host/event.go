@@ -71,9 +71,20 @@ func (h *Host) emit(e Event) {
 	}
 }
 
-// deliver calls OnEvent until the queue is closed.
-func (h *Host) deliver() {
+// lastEvents is how long an ending host goes on delivering what is queued.
+const lastEvents = 2 * time.Second
+
+// deliver calls OnEvent until the queue is closed and empty, or an ending host gives a slow observer up.
+func (h *Host) deliver(ending <-chan struct{}) {
+	var limit <-chan time.Time
 	for e := range h.events {
+		select {
+		case <-ending:
+			ending, limit = nil, time.After(lastEvents)
+		case <-limit:
+			return
+		default:
+		}
 		h.cfg.OnEvent(e)
 		if n := h.dropped.Swap(0); n > 0 {
 			h.cfg.OnEvent(Event{Kind: Lost, Time: h.now(), Count: n})

@@ -76,13 +76,15 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 
 	var delivery sync.WaitGroup
+	ending := make(chan struct{})
 	if h.cfg.OnEvent != nil {
-		delivery.Go(h.deliver)
+		delivery.Go(func() { h.deliver(ending) })
 	}
 	h.emit(Event{Kind: HostStarted, Reason: h.cfg.Instance})
 	l := newLoop(h, background)
 	err = l.run(ctx)
 	h.emit(Event{Kind: HostStopped, Reason: h.cfg.Instance})
+	close(ending)
 	close(h.events)
 	delivery.Wait()
 

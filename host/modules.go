@@ -133,7 +133,7 @@ func (l *loop) closeModules() {
 }
 
 // refusal says why no run of a job can start, or nothing when one can, now or once its module is compiled.
-func (j *job) refusal() string {
+func (j *job) refusal(budget int64) string {
 	switch {
 	case j.def.Broken != "":
 		return j.def.Broken
@@ -144,18 +144,20 @@ func (j *job) refusal() string {
 	case j.mod == nil && j.want != nil && j.want.err != nil:
 		return j.want.err.Error()
 	case j.mod != nil:
-		return j.unfit()
+		return j.unfit(budget)
 	}
 	return ""
 }
 
 // unfit says why a compiled module cannot serve this job.
-func (j *job) unfit() string {
+func (j *job) unfit(budget int64) string {
 	if err := j.mod.compiled.CheckEntry(j.def.Entry); err != nil {
 		return err.Error()
 	}
 	if least, limit := j.mod.compiled.MinMemory(), j.def.memory(); least > limit {
 		return fmt.Sprintf("the module needs at least %d bytes of memory and the job's limit is %d; raise memory", least, limit)
+	} else if budget > 0 && least > budget {
+		return fmt.Sprintf("the module needs at least %d bytes of memory and all jobs together may have %d; raise memory_budget", least, budget)
 	}
 	return ""
 }

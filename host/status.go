@@ -46,7 +46,7 @@ func (h *Host) Status(ctx context.Context) ([]JobStatus, error) {
 			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(l.jobs)) {
-			s := l.jobs[name].status()
+			s := l.jobs[name].status(h.cfg.MemoryBudget)
 			if it := waiting[name]; it != nil {
 				s.Waiting, s.Reason = it.at, firstOf(s.Reason, it.why)
 			}
@@ -56,17 +56,17 @@ func (h *Host) Status(ctx context.Context) ([]JobStatus, error) {
 	return out, err
 }
 
-func (j *job) status() JobStatus {
+func (j *job) status(budget int64) JobStatus {
 	s := JobStatus{Job: j.def, Row: j.row, Next: j.row.Next, Digest: j.def.Module.Digest, Running: slices.Sorted(maps.Keys(j.running))}
 	if j.mod != nil {
 		s.Digest = j.mod.digest
 	}
-	s.State, s.Reason = j.state()
+	s.State, s.Reason = j.state(budget)
 	return s
 }
 
-func (j *job) state() (JobState, string) {
-	switch why := j.refusal(); {
+func (j *job) state(budget int64) (JobState, string) {
+	switch why := j.refusal(budget); {
 	case j.row.Disabled != "":
 		return Disabled, j.row.Disabled
 	case why != "":

@@ -76,7 +76,7 @@ func (l *loop) considerSlot(it *dueItem, j *job, now time.Time, tries []*attempt
 	if j.spec == nil {
 		return nil, firstOf(j.badSpec, "its schedule is not known")
 	}
-	refuse := j.refusal()
+	refuse := j.refusal(l.h.cfg.MemoryBudget)
 	if refuse == "" {
 		for id := range j.running {
 			refuse = fmt.Sprintf("run %s was still running", id)
@@ -107,7 +107,7 @@ func (l *loop) considerSlot(it *dueItem, j *job, now time.Time, tries []*attempt
 }
 
 func (l *loop) considerPending(it *dueItem, j *job, now time.Time, tries []*attempt) (*attempt, string) {
-	if why := j.refusal(); why != "" {
+	if why := j.refusal(l.h.cfg.MemoryBudget); why != "" {
 		return nil, why
 	}
 	for id := range j.running {
@@ -161,7 +161,7 @@ func (l *loop) cannotStart(j *job, tries []*attempt) string {
 	if chosen >= l.free() {
 		return fmt.Sprintf("all %d run slots are taken", l.h.cfg.MaxRuns)
 	}
-	if l.h.budget == nil || len(l.running)+chosen == 0 {
+	if l.h.budget == nil {
 		return ""
 	}
 	if !l.h.budget.Fits(l.unbooked + memory + j.mod.compiled.MinMemory()) {
