@@ -99,8 +99,10 @@ func foreignFolder(ctx context.Context, s *Store) error {
 	if err := s.Close(); err != nil {
 		return err
 	}
-	if err := os.Chmod(dir, 0o500); err != nil {
-		return err
+	for name, mode := range map[string]os.FileMode{dir: 0o500, s.path(): 0o400} {
+		if err := os.Chmod(name, mode); err != nil {
+			return err
+		}
 	}
 	if os.Getuid() == 0 { // root may write everywhere
 		if err := os.Chown(dir, 65534, 65534); err != nil {
@@ -114,7 +116,7 @@ func foreignFolder(ctx context.Context, s *Store) error {
 	if err == nil {
 		err = s.Request(ctx, t0, claims.Request{Kind: claims.Pause, Job: "a"})
 	}
-	if !errors.Is(err, os.ErrPermission) || errors.Is(err, claims.ErrBusy) || !strings.Contains(err.Error(), dir) {
+	if err == nil || errors.Is(err, claims.ErrBusy) || errors.Is(err, claims.ErrCorrupt) || !strings.Contains(err.Error(), "cannot be written") {
 		return fmt.Errorf("a folder that may not be written: %v", err)
 	}
 	return nil

@@ -243,17 +243,29 @@ func build(path string) error {
 		return fmt.Errorf("make the database: %w", err)
 	}
 	c := &conn{db: db, stmts: make(map[string]*sqlite3.Stmt)}
-	err = db.Exec(fmt.Sprintf("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = %d; PRAGMA synchronous = EXTRA", applicationID))
+	// Nobody sees this file before it is whole, so one sync at the end is enough.
+	err = db.Exec(fmt.Sprintf("PRAGMA synchronous = OFF; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = %d", applicationID))
 	if err == nil {
 		err = migrate(c)
 	}
 	if err == nil {
 		err = wantWAL(c, "PRAGMA journal_mode = WAL")
 	}
-	if err := errors.Join(err, c.close()); err != nil {
+	if err = errors.Join(err, c.close()); err == nil {
+		err = syncFile(path)
+	}
+	if err != nil {
 		return fmt.Errorf("make the database: %w", err)
 	}
 	return nil
+}
+
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // check answers the schema's version. Errors: claims.ErrCorrupt, claims.ErrNewer.
