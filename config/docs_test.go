@@ -105,7 +105,11 @@ func TestDocumentedHostKeys(t *testing.T) {
 	tags := tagsOf(*f)
 	var rows []docRow
 	for _, k := range hostKeys() {
-		rows = append(rows, docRow{k.name, k.typ, orNone(k.show(f)), k.span, ""})
+		shown := k.show(f)
+		if shown == `""` {
+			shown = "" // an empty name is none
+		}
+		rows = append(rows, docRow{k.name, k.typ, orNone(shown), k.span, ""})
 	}
 	for _, name := range hostNames() {
 		if !tags[name] {

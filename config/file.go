@@ -29,7 +29,7 @@ type File struct {
 	DrainTimeout time.Duration `toml:"drain_timeout"`
 	// CommitGrace is how long after its timeout a run may still commit.
 	CommitGrace time.Duration `toml:"commit_grace"`
-	// Timezone is the zone of jobs that say none.
+	// Timezone is the zone of jobs that say none; "" when it is not written: the machine's.
 	Timezone string `toml:"timezone"`
 	// Defaults is the layer below manifests, Caps what these may ask for at most.
 	Defaults Job  `toml:"defaults"`
@@ -50,7 +50,11 @@ type JobEntry struct {
 
 // Base is the layer below a plugin's own: [defaults], over the host's time zone, over [Defaults].
 func (f *File) Base() Job {
-	return f.Defaults.Over(Job{Timezone: &f.Timezone}).Over(Defaults())
+	host := Job{}
+	if f.Timezone != "" {
+		host.Timezone = &f.Timezone
+	}
+	return f.Defaults.Over(host).Over(Defaults())
 }
 
 // Default is a host file in folder dir that says nothing. dir is made absolute where the working folder is known.
@@ -65,7 +69,6 @@ func Default(dir string) *File {
 		OrphanGrace:  5 * time.Second,
 		DrainTimeout: 30 * time.Second,
 		CommitGrace:  30 * time.Second,
-		Timezone:     *Defaults().Timezone,
 		Caps:         Caps{Timeout: time.Hour, Memory: int64(GiB), Output: 16 * int64(MiB)},
 		Jobs:         map[string]JobEntry{},
 		JobsDir:      filepath.Join(dir, "jobs.d"),

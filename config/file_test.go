@@ -252,6 +252,10 @@ func TestBase(t *testing.T) {
 	if s := f.Base().Resolve(); s.Timezone != "UTC" {
 		t.Errorf("[defaults] lost against the host's zone: %s", s.Timezone)
 	}
+	f, _ = mustLoad(t, map[string]string{"wcron.toml": ""})
+	if s := f.Base().Resolve(); s.Timezone != "" || f.Timezone != "" {
+		t.Errorf("a zone that nobody says: %q, %q", s.Timezone, f.Timezone)
+	}
 }
 
 func TestLocate(t *testing.T) {

@@ -74,7 +74,7 @@ func FuzzLoad(f *testing.F) {
 			if err := config.ValidName(name); err != nil {
 				t.Fatal(err)
 			}
-			if s := entry.Over(file.Base()).Resolve(); s.Timezone == "" || s.Memory == 0 || s.HistoryRuns == 0 {
+			if s := entry.Over(file.Base()).Resolve(); s.Missed == "" || s.Memory == 0 || s.HistoryRuns == 0 {
 				t.Fatalf("%s resolves to %+v", name, s)
 			}
 		}

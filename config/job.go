@@ -70,7 +70,6 @@ const (
 // caller's own.
 func Defaults() Job {
 	return Job{
-		Timezone:     new("UTC"),
 		Timeout:      new(Duration(time.Minute)),
 		StartTimeout: new(Duration(time.Minute)),
 		Memory:       new(64 * MiB),
@@ -98,8 +97,8 @@ func (j Job) Over(base Job) Job {
 // Settings is a job with every value decided. Its fields mean what those of [Job] mean; sizes are bytes.
 type Settings struct {
 	Plugin       string
-	Schedule     string // "" when no layer says one
-	Timezone     string
+	Schedule     string        // "" when no layer says one
+	Timezone     string        // "" when no layer says one: the machine's
 	Timeout      time.Duration // 0: no limit
 	StartTimeout time.Duration
 	Memory       int64

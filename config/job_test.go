@@ -224,7 +224,7 @@ func TestOverMergesEveryField(t *testing.T) {
 func TestResolve(t *testing.T) {
 	got := config.Job{}.Resolve()
 	want := config.Settings{
-		Timezone: "UTC", Timeout: time.Minute, StartTimeout: time.Minute, Memory: 64 << 20, Output: 1 << 20, Missed: "once",
+		Timeout: time.Minute, StartTimeout: time.Minute, Memory: 64 << 20, Output: 1 << 20, Missed: "once",
 		Backoff: config.Backoff{Min: 10 * time.Second, Max: 10 * time.Minute},
 		RetryOn: []string{"failed", "timeout", "trapped", "shutdown"}, HistoryRuns: 1000, HistoryBytes: 64 << 20,
 	}

@@ -1,10 +1,8 @@
 package plugins
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/wcron/wcron/config"
@@ -46,7 +44,7 @@ func (h *hostFile) refresh(now time.Time, settle time.Duration) (c candidate, du
 	}
 	c.file, err = config.Load(h.path)
 	if err == nil {
-		c.zoneSet, err = saysZone(c.file)
+		c.zoneSet = c.file.Timezone != ""
 	}
 	for _, t := range h.tracks {
 		t.taken, t.retry = true, false
@@ -123,37 +121,4 @@ func jobFiles(dir string) []string {
 		}
 	}
 	return list
-}
-
-// saysZone tells whether the host file says a timezone. The value alone does not tell a UTC that is written from one that is not.
-// The text is known to be sound, so that a key of the top level stands at the beginning of a line above the first table.
-func saysZone(f *config.File) (bool, error) {
-	if f.Timezone != *config.Defaults().Timezone {
-		return f.Timezone != "", nil
-	}
-	st, refused, err := look(f.Path)
-	if err != nil {
-		return false, err
-	}
-	var b []byte
-	if refused == nil {
-		b, refused, err = read(f.Path, st, maxModule)
-	}
-	if refused != nil {
-		err = errors.New(refused.what)
-	}
-	if err != nil {
-		return false, err
-	}
-	for line := range strings.Lines(strings.TrimPrefix(string(b), "\uFEFF")) {
-		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "[") {
-			return false, nil
-		}
-		key, _, found := strings.Cut(line, "=")
-		if found && strings.Trim(strings.TrimSpace(key), `"'`) == "timezone" {
-			return true, nil
-		}
-	}
-	return false, nil
 }
