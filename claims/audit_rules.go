@@ -32,7 +32,7 @@ func (a *auditor) claims(r reading) []Finding {
 		runs[run.RunID] = run
 	}
 	open := slices.Clone(r.open)
-	slices.SortFunc(open, func(x, y Open) int { return int(x.Seq - y.Seq) })
+	slices.SortFunc(open, func(x, y Open) int { return cmp.Compare(x.Seq, y.Seq) })
 	slots := map[string]string{}
 	for i, o := range open {
 		add := func(code, remedy, format string, args ...any) {
@@ -93,7 +93,7 @@ func attempts(runs []Run) map[string][]Run {
 			if x.Attempt != y.Attempt {
 				return x.Attempt - y.Attempt
 			}
-			return int(x.Seq - y.Seq)
+			return cmp.Compare(x.Seq, y.Seq)
 		})
 	}
 	return by
