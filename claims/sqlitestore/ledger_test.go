@@ -281,6 +281,44 @@ func TestFenced(t *testing.T) {
 	}
 }
 
+func TestTokenOfAnotherClaimClosesNothing(t *testing.T) {
+	s := open(t, t.TempDir()+"/state")
+	put(t, s, "a", "b")
+	tok := claim(t, s, t0, due("a", "run-0001", 0))[0].Token
+	for _, wrong := range []claims.Token{
+		{Job: "a", Seq: tok.Seq + 1, RunID: tok.RunID}, {Job: "b", Seq: tok.Seq, RunID: tok.RunID}, {Job: "a", Seq: tok.Seq, RunID: "run-0002"},
+	} {
+		if got := finalize(t, s, t0, final(wrong, claims.OK, t0))[0]; got.Status != claims.Fenced {
+			t.Errorf("%+v: %+v", wrong, got)
+		}
+	}
+	if all, err := s.Open(t.Context()); err != nil || len(all) != 1 {
+		t.Fatalf("open: %+v %v", all, err)
+	}
+	if r := runs(t, s, claims.RunQuery{RunID: "run-0001"})[0]; r.Outcome != claims.Running || !r.LateAt.IsZero() {
+		t.Fatalf("run: %+v", r)
+	}
+}
+
+func TestSlotWithinARowIsRecorded(t *testing.T) {
+	s := open(t, t.TempDir()+"/state")
+	put(t, s, "a")
+	c := due("a", "", 0)
+	c.Passed = []claims.Passed{{Verdict: claims.Missed, Reason: "no host was running", First: t0, Last: at(9 * time.Minute), Count: 10}}
+	c.Next = at(10 * time.Minute)
+	claim(t, s, at(10*time.Minute), c)
+	for _, schedule := range []string{"5 * * * *", "* * * * *"} { // there and back, by a clock that was set back
+		_, err := s.Put(t.Context(), at(4*time.Minute), "test", []claims.Put{{Name: "a", Definition: "d1", Schedule: schedule, Timezone: "UTC",
+			First: at(5 * time.Minute)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := claim(t, s, at(5*time.Minute), due("a", "run-0001", 5*time.Minute))[0]; got.Status != claims.Passing {
+		t.Fatalf("a slot that was missed already: %+v", got)
+	}
+}
+
 func TestRemovedWhileItRan(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		t.Run(fmt.Sprintf("added again %v", again), func(t *testing.T) {
