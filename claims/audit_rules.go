@@ -234,7 +234,7 @@ func (a *auditor) overdue(r reading) []Finding {
 			What: fmt.Sprintf("the slot was due %s ago and nothing is recorded of it", ago(a.opt.Now.Sub(j.Next)))})
 	}
 	for _, p := range r.pending {
-		if late(p.Due) && !(j.Paused && p.Attempt > 1) {
+		if late(p.Due) && (!j.Paused || p.Attempt <= 1) {
 			f = append(f, Finding{Code: "overdue", Job: r.name, Slot: p.Slot.ID, Remedy: remedy,
 				What: fmt.Sprintf("attempt %d of the slot was due %s ago and did not start", p.Attempt, ago(a.opt.Now.Sub(p.Due)))})
 		}

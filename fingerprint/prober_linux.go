@@ -67,7 +67,7 @@ func (local) Process(pid int) Process {
 	fd, err := unix.PidfdOpen(pid, 0)
 	switch {
 	case err == nil:
-		defer unix.Close(fd)
+		defer func() { _ = unix.Close(fd) }()
 		return withPidfd(pid, fd).process(pid)
 	case errors.Is(err, unix.ESRCH):
 		return linuxPID{open: none, pidfd: true}.process(pid)

@@ -63,7 +63,7 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	defer close(h.over)
 	background := context.WithoutCancel(ctx)
-	defer h.engine.Close(background)
+	defer func() { _ = h.engine.Close(background) }()
 
 	owner, err := claims.Self(h.cfg.Instance, os.Getpid())
 	if err != nil {
@@ -81,7 +81,7 @@ func (h *Host) Run(ctx context.Context) error {
 		delivery.Go(func() { h.deliver(ending) })
 	}
 	h.emit(Event{Kind: HostStarted, Reason: h.cfg.Instance})
-	l := newLoop(h, background)
+	l := newLoop(background, h)
 	err = l.run(ctx)
 	h.emit(Event{Kind: HostStopped, Reason: h.cfg.Instance})
 	close(ending)

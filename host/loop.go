@@ -47,7 +47,7 @@ type shared struct {
 	ended map[string]struct{} // jobs with runs that ended since the last prune
 }
 
-func newLoop(h *Host, ctx context.Context) *loop {
+func newLoop(ctx context.Context, h *Host) *loop {
 	l := &loop{
 		h:       h,
 		begun:   h.now(),

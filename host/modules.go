@@ -120,14 +120,14 @@ func (l *loop) retire(m *module) {
 	}
 	if c := m.compiled; c != nil {
 		m.compiled = nil
-		l.wg.Go(func() { c.Close(context.WithoutCancel(l.ctx)) })
+		l.wg.Go(func() { _ = c.Close(context.WithoutCancel(l.ctx)) })
 	}
 }
 
 func (l *loop) closeModules() {
 	for _, m := range l.modules {
 		if m.compiled != nil {
-			m.compiled.Close(context.WithoutCancel(l.ctx))
+			_ = m.compiled.Close(context.WithoutCancel(l.ctx))
 		}
 	}
 }

@@ -115,7 +115,7 @@ func (r *Recorder) old() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.ended && r.err == nil && !r.spooling {
-		r.startSpool() // its error is the next Write's, and Finish's
+		_ = r.startSpool() // its error is the next Write's, and Finish's
 	}
 }
 
@@ -251,7 +251,7 @@ func (r *Recorder) assemble() (Kept, error) {
 		}
 		r.err = fmt.Errorf("output %s: %w: finish: %w: check the spool folder %s and the space there", r.name, ErrDisk, err, r.cfg.Dir)
 	}
-	r.spool.end()
+	_ = r.spool.end()
 	k, err := r.keep(min(r.cfg.Limit, max(r.cfg.Inline, MinLimit)), "")
 	return k, errors.Join(r.err, err)
 }
@@ -279,7 +279,7 @@ func (r *Recorder) Discard() {
 		r.result = fmt.Errorf("output %s: finish: %w", r.name, ErrFinished)
 	}
 	if r.spool != nil {
-		r.spool.end()
+		_ = r.spool.end()
 		r.spool.remove()
 	}
 }

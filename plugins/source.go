@@ -333,6 +333,6 @@ func (s *Source) sweep(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.content.dir != "" {
-		s.content.sweep(s.kept(), now, s.cfg.Retain)
+		_ = s.content.sweep(s.kept(), now, s.cfg.Retain)
 	}
 }

@@ -112,7 +112,7 @@ func (u *unit) takeModule(in intake) error {
 	if err := in.content.put(p.digest, b); err != nil {
 		u.module.retry = true
 		u.module.refuse(config.Problem{What: err.Error(), Remedy: "make room on the disk, and let wcron write to that folder"})
-		return nil
+		return nil //nolint:nilerr // the problem is the module's, and is told there
 	}
 	u.fromModule = p
 	return nil

@@ -30,7 +30,7 @@ func newWatch(open func() (*fsnotify.Watcher, error)) *watch {
 
 func (w *watch) close() {
 	if w.w != nil {
-		w.w.Close() // what it could say is that it is closed already
+		_ = w.w.Close() // what it could say is that it is closed already
 	}
 }
 
@@ -70,7 +70,7 @@ func (w *watch) cover(dirs []string) {
 	}
 	for dir, id := range w.folders {
 		if now, ok := want[dir]; !ok || now != id {
-			w.w.Remove(dir) // a folder that is gone took its watch with it
+			_ = w.w.Remove(dir) // a folder that is gone took its watch with it
 			delete(w.folders, dir)
 		}
 	}

@@ -84,7 +84,7 @@ func (e *Engine) Compile(ctx context.Context, wasm []byte) (*Module, error) {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		compiled.Close(context.WithoutCancel(ctx))
+		_ = compiled.Close(context.WithoutCancel(ctx))
 		return nil, err
 	}
 	return m, nil

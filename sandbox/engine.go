@@ -77,7 +77,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	e.rt = wazero.NewRuntimeWithConfig(ctx, withStopping(rc))
 	if _, err := wasi_snapshot_preview1.Instantiate(ctx, e.rt); err != nil {
-		e.release(ctx)
+		_ = e.release(ctx)
 		return nil, fmt.Errorf("provide WASI: %w", err)
 	}
 	e.wasi = e.rt.Module(wasiModule).ExportedFunctionDefinitions()

@@ -74,9 +74,9 @@ func endingOf(ctx context.Context) ending {
 		return ending{Killed, Shutdown, err.Error()}
 	case errors.Is(err, ErrReplaced):
 		return ending{Killed, Replaced, err.Error()}
-	case errors.Is(err, ErrCancelled), err == context.Canceled:
+	case errors.Is(err, ErrCancelled), errors.Is(err, context.Canceled):
 		return ending{Killed, Cancelled, ErrCancelled.Error()}
-	case err == errDeadline, errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, errDeadline), errors.Is(err, context.DeadlineExceeded):
 		return ending{Timeout, Deadline, errDeadline.Error()}
 	}
 	return ending{Killed, Cancelled, err.Error()}

@@ -134,7 +134,7 @@ func (x *execution) run(entry entryPoint, r *Run) (uint32, error) {
 	mod, err := x.module.engine.rt.InstantiateModule(
 		experimental.WithMemoryAllocator(x.ctx, &x.memory), x.module.compiled, x.config(r))
 	if mod != nil {
-		defer mod.Close(context.WithoutCancel(x.ctx))
+		defer func() { _ = mod.Close(context.WithoutCancel(x.ctx)) }()
 	}
 	if err != nil {
 		return 0, err

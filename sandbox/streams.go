@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 )
@@ -24,7 +25,7 @@ func (g *guestInput) Read(p []byte) (n int, err error) {
 	}
 	p = p[:min(len(p), chunk)]
 	n, err = contained(func() (int, error) { return g.src.Read(p) })
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		g.x.checkContext()
 		g.x.halt(hostFault("%s: %v", g.name, err))
 	}
@@ -70,12 +71,12 @@ func unblock(ctx context.Context, setDeadline func(time.Time) error) (undo func(
 	fired := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(fired)
-		setDeadline(time.Unix(1, 0))
+		_ = setDeadline(time.Unix(1, 0))
 	})
 	return func() {
 		if !stop() {
 			<-fired
-			setDeadline(time.Time{})
+			_ = setDeadline(time.Time{})
 		}
 	}
 }

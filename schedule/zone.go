@@ -89,7 +89,7 @@ func (s *Spec) nextInstant(from int64) (int64, bool) {
 				from = max(from, seg.start-shift)
 			}
 		}
-		match := never
+		var match int64
 		if from < seg.end {
 			if match = search.find(from + seg.offset); match < never && match-seg.offset < seg.end {
 				return match - seg.offset, match-seg.offset <= maxUnix

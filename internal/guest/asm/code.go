@@ -38,28 +38,46 @@ func I32(v int64) Code { return appendSleb(Code{0x41}, int64(int32(uint32(v)))) 
 // I64 pushes a 64-bit number.
 func I64(v int64) Code { return appendSleb(Code{0x42}, v) }
 
-// Get pushes the local, Set pops it, Tee sets it and keeps the value on the stack.
+// Get pushes the local.
 func Get(local uint32) Code { return withIndex(0x20, local) }
+
+// Set pops the local.
 func Set(local uint32) Code { return withIndex(0x21, local) }
+
+// Tee sets the local and keeps the value on the stack.
 func Tee(local uint32) Code { return withIndex(0x22, local) }
 
 // Call calls the function of that index.
 func Call(fn uint32) Code { return withIndex(0x10, fn) }
 
-// Br leaves (or, of a loop, repeats) the block at that depth; BrIf does so if the popped value is not 0.
-func Br(depth uint32) Code   { return withIndex(0x0c, depth) }
+// Br leaves (or, of a loop, repeats) the block at that depth.
+func Br(depth uint32) Code { return withIndex(0x0c, depth) }
+
+// BrIf does as Br if the popped value is not 0.
 func BrIf(depth uint32) Code { return withIndex(0x0d, depth) }
 
-// Block, Loop and If wrap code in a block without parameters and results.
+// Block wraps code in a block without parameters and results.
 func Block(body ...Code) Code { return wrap(0x02, body) }
-func Loop(body ...Code) Code  { return wrap(0x03, body) }
-func If(body ...Code) Code    { return wrap(0x04, body) }
 
-// Load and Store move an i32 at the popped address plus offset, Load8 and Store8 one byte of it, Store64 an i64.
-func Load(offset uint32) Code    { return access(0x28, 2, offset) }
-func Load8(offset uint32) Code   { return access(0x2d, 0, offset) }
-func Store(offset uint32) Code   { return access(0x36, 2, offset) }
-func Store8(offset uint32) Code  { return access(0x3a, 0, offset) }
+// Loop wraps code in a block that Br repeats.
+func Loop(body ...Code) Code { return wrap(0x03, body) }
+
+// If wraps code that runs if the popped value is not 0.
+func If(body ...Code) Code { return wrap(0x04, body) }
+
+// Load pushes the i32 at the popped address plus offset.
+func Load(offset uint32) Code { return access(0x28, 2, offset) }
+
+// Load8 pushes the byte at the popped address plus offset.
+func Load8(offset uint32) Code { return access(0x2d, 0, offset) }
+
+// Store keeps an i32 at the popped address plus offset.
+func Store(offset uint32) Code { return access(0x36, 2, offset) }
+
+// Store8 keeps the low byte of an i32 there.
+func Store8(offset uint32) Code { return access(0x3a, 0, offset) }
+
+// Store64 keeps an i64 there.
 func Store64(offset uint32) Code { return access(0x37, 3, offset) }
 
 func withIndex(op byte, n uint32) Code {
