@@ -93,10 +93,12 @@ type Passed struct {
 
 // Claim asks for one slot of a job.
 //
-// A claim of the schedule (Slot.Kind == Scheduled, Attempt == 1) holds only while the job's Next equals From, the job exists,
-// is neither paused (unless RunID is empty) nor disabled nor done; it sets Next. A claim of pending work holds only while the
+// A claim of the schedule (Slot.Kind == Scheduled, Attempt == 1) holds only while the job's Next equals From, the job exists, is
+// not done, and is neither paused nor disabled unless RunID is empty; it sets Next. A slot that is on record already (the schedule
+// was changed back) is not run again: Next is advanced, and the answer is Passing. A claim of pending work holds only while the
 // pending row (job, slot, attempt) is there and the job exists; it removes that row and leaves Next alone. Both hold only while
-// fewer than Lanes claims of the job are open: else the answer is Busy, and a claim of the schedule is passed over with IfBusy.
+// fewer than Lanes claims of the job are open: else the answer is Busy, and a claim of the schedule is passed over with IfBusy. A
+// claim without a run is not stopped by an open one. The same claim made again by the same owner is Won with the same token.
 type Claim struct {
 	Slot      Slot
 	Attempt   int       // from 1

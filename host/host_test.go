@@ -253,6 +253,9 @@ func TestExit78DisablesUntilChanged(t *testing.T) {
 		if got := outcomes(r.runs("conf")); got != "failed/exit" {
 			t.Errorf("runs: %s", got)
 		}
+		if got := verdicts(r.slots("conf")); got != "failed skippedx4" && got != "failed skippedx3" {
+			t.Errorf("slots: %s", got)
+		}
 		status, err := r.host.Status(t.Context())
 		if err != nil || len(status) != 1 || status[0].State != Disabled {
 			t.Errorf("status %+v, %v", status, err)

@@ -54,7 +54,7 @@ func (m *Model) claim(now time.Time, owner string, c claims.Claim) claims.Claime
 }
 
 func (m *Model) claimDue(now time.Time, owner string, j *row, c claims.Claim) claims.Claimed {
-	if c.From.IsZero() || !j.Next.Equal(c.From) || j.Disabled != "" || j.Done || (j.Paused && c.RunID != "") {
+	if c.From.IsZero() || !j.Next.Equal(c.From) || j.Done || ((j.Paused || j.Disabled != "") && c.RunID != "") {
 		return claims.Claimed{Status: claims.Stale}
 	}
 	holder := m.holder(c)

@@ -61,7 +61,7 @@ func (t *tx) claim(now time.Time, owner string, it *claims.Claim) (claims.Claime
 // claimDue takes a slot of the schedule, or passes over what the caller says.
 func (t *tx) claimDue(now time.Time, owner string, it *claims.Claim, job *jobRow) (a claims.Claimed, err error) {
 	a.Status, a.Job = claims.Stale, job.Job
-	if !job.exists() || it.From.IsZero() || !same(job.Next, it.From) || job.Disabled != "" || job.Done || job.Paused && it.RunID != "" {
+	if !job.exists() || it.From.IsZero() || !same(job.Next, it.From) || job.Done || (job.Paused || job.Disabled != "") && it.RunID != "" {
 		return a, nil
 	}
 	lane := 0
