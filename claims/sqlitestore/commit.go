@@ -195,8 +195,11 @@ func (s *Store) transact(batch []*request) (err error) {
 
 // inSavepoint runs one request. Its own error is left in r.err; the answer is an error that ends the transaction.
 func (t *tx) inSavepoint(r *request) error {
-	if r.err = r.ctx.Err(); r.err != nil {
-		return nil // its caller has gone while the batch waited for the lock
+	select {
+	case <-r.ctx.Done(): // its caller has gone while the batch waited for the lock
+		r.err = r.ctx.Err()
+		return nil
+	default:
 	}
 	if _, err := t.exec("SAVEPOINT request"); err != nil {
 		return err

@@ -1,7 +1,6 @@
 package sqlitestore
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"syscall"
@@ -56,9 +55,4 @@ func broken(err error) bool {
 		return false
 	}
 	return true
-}
-
-// ended tells whether an error is that of a context.
-func ended(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -69,7 +69,6 @@ func (g *gate) take(timer *time.Timer, hurry <-chan struct{}) (*flock.Flock, err
 		w = &waiter{lock: newLock(g.path), got: make(chan error, 1), wanted: true}
 		go w.run()
 	}
-	start := time.Now()
 	for {
 		select {
 		case err := <-w.got:
@@ -85,18 +84,17 @@ func (g *gate) take(timer *time.Timer, hurry <-chan struct{}) (*flock.Flock, err
 				continue // it came at the last moment
 			}
 			g.late = w
-			return nil, g.busy(time.Since(start))
+			return nil, g.busy()
 		}
 	}
 }
 
-func (g *gate) busy(waited time.Duration) error {
+func (g *gate) busy() error {
 	who := holder(g.path)
 	if who == "" {
 		who = "another process"
 	}
-	return fmt.Errorf("lock %s: %s has held it for %s: continue or end that process: %w",
-		g.path, who, waited.Round(time.Millisecond), claims.ErrBusy)
+	return fmt.Errorf("lock %s: %s has not given it back within %s: continue or end that process: %w", g.path, who, g.wait, claims.ErrBusy)
 }
 
 func (w *waiter) run() {

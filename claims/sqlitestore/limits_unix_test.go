@@ -58,7 +58,7 @@ func outOfDescriptors(ctx context.Context, s *Store) error {
 	_, join := s.Join(ctx, t0, claims.Owner{ID: "owner-1"})
 	for name, err := range map[string]error{"claim": claim, "lock": lock, "join": join} {
 		if !errors.Is(err, syscall.EMFILE) || errors.Is(err, claims.ErrBusy) || !strings.Contains(err.Error(), "ulimit") {
-			return fmt.Errorf("%s without descriptors: %v", name, err)
+			return fmt.Errorf("%s without descriptors: %w", name, err)
 		}
 	}
 	for _, f := range files {
@@ -84,7 +84,7 @@ func outOfDisk(ctx context.Context, s *Store) error {
 	}
 	acked--
 	if err == nil || errors.Is(err, claims.ErrBusy) || errors.Is(err, claims.ErrCorrupt) || !strings.Contains(err.Error(), s.path()) {
-		return fmt.Errorf("a write to a full disk: %v", err)
+		return fmt.Errorf("a write to a full disk: %w", err)
 	}
 	pending, err := s.Pending(ctx)
 	if err != nil || len(pending) != acked {
@@ -117,7 +117,7 @@ func foreignFolder(ctx context.Context, s *Store) error {
 		err = s.Request(ctx, t0, claims.Request{Kind: claims.Pause, Job: "a"})
 	}
 	if err == nil || errors.Is(err, claims.ErrBusy) || errors.Is(err, claims.ErrCorrupt) || !strings.Contains(err.Error(), "cannot be written") {
-		return fmt.Errorf("a folder that may not be written: %v", err)
+		return fmt.Errorf("a folder that may not be written: %w", err)
 	}
 	return nil
 }

@@ -71,6 +71,21 @@ func TestMembership(t *testing.T) {
 	if all, err = s.Owners(t.Context()); err != nil || len(all) != 2 || all[0].ID != "next-2" || all[1].ID != "next-1" {
 		t.Fatalf("the one here and the one that left last: %+v %v", all, err)
 	}
+	if _, err := s.Prune(t.Context(), at(5*time.Hour), nil); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := s.Owners(t.Context()); err != nil || fmt.Sprint(again) != fmt.Sprint(all) {
+		t.Fatalf("after pruning: %+v %v", again, err)
+	}
+	err = s.read(t.Context(), "count", func(c *conn) error {
+		if n, err := c.number(countLeft); n != 1 || err != nil {
+			t.Errorf("%d owners that left are on record, want the last one: %v", n, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := s.Join(t.Context(), t0, claims.Owner{ID: "a/b"}); err == nil {
 		t.Error("joined with an id that is no file name")
 	}

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -15,11 +14,9 @@ import (
 )
 
 const (
-	pruneBatch   = 500       // runs per transaction
-	sweepEvery   = time.Hour // how often Prune looks for outputs that no run names
-	orphanAge    = time.Hour // how old such a file must be: a finalize moves it before it is recorded
-	vacuumPages  = 4096
-	reasonPruned = "prune history"
+	pruneBatch  = 500 // runs per transaction
+	vacuumPages = 4096
+	opPrune     = "prune history"
 )
 
 // victim is a run that Prune drops.
@@ -37,7 +34,7 @@ type victim struct {
 func (s *Store) Prune(ctx context.Context, now time.Time, limits []claims.Retain) (claims.Pruned, error) {
 	var sum claims.Pruned
 	var victims []victim
-	err := s.read(ctx, reasonPruned, func(c *conn) error {
+	err := s.read(ctx, opPrune, func(c *conn) error {
 		for _, l := range limits {
 			v, err := c.victims(l)
 			if err != nil {
@@ -60,6 +57,9 @@ func (s *Store) Prune(ctx context.Context, now time.Time, limits []claims.Retain
 		if err != nil {
 			return sum, err
 		}
+	}
+	if err := s.forget(ctx); err != nil {
+		return sum, err
 	}
 	if sum.Runs > 0 {
 		if err := s.shrink(ctx); err != nil {
@@ -94,7 +94,7 @@ const deleteRun = `DELETE FROM runs WHERE run_id = ? AND outcome <> 'running'`
 func (s *Store) drop(ctx context.Context, part []victim) (claims.Pruned, error) {
 	var sum claims.Pruned
 	var files []string
-	err := s.write(ctx, reasonPruned, 0, func(t *tx) error {
+	err := s.write(ctx, opPrune, 0, func(t *tx) error {
 		sum, files = claims.Pruned{}, nil
 		spans := make(map[string]span)
 		for _, v := range part {
@@ -128,7 +128,7 @@ func (s *Store) drop(ctx context.Context, part []victim) (claims.Pruned, error) 
 	for _, f := range files {
 		err := os.Remove(filepath.Join(s.dir, "output", filepath.FromSlash(f)))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return sum, fmt.Errorf("%s: %w", reasonPruned, err)
+			return sum, fmt.Errorf("%s: %w", opPrune, err)
 		}
 	}
 	return sum, nil
@@ -217,7 +217,7 @@ func (t *tx) saveFolded(s bareSlot, changed bool) error {
 func (s *Store) shrink(ctx context.Context) error {
 	for {
 		var before, left int64
-		err := s.writeThen(ctx, reasonPruned, 0, func(t *tx) (err error) {
+		err := s.writeThen(ctx, opPrune, 0, func(t *tx) (err error) {
 			if before, err = t.number("PRAGMA freelist_count"); before == 0 || err != nil {
 				return err
 			}
@@ -241,71 +241,23 @@ func (s *Store) shrink(ctx context.Context) error {
 	}
 }
 
-// sweep removes output files that no run names: a host died between moving the file and committing.
-func (s *Store) sweep(ctx context.Context, now time.Time) error {
-	s.hmu.Lock()
-	due := s.swept.IsZero() || now.Sub(s.swept) >= sweepEvery
-	if due {
-		s.swept = now
-	}
-	s.hmu.Unlock()
-	if !due {
-		return nil
-	}
-	root := filepath.Join(s.dir, "output")
-	folders, err := os.ReadDir(root)
-	if err != nil {
-		return fmt.Errorf("sweep outputs: %w", err)
-	}
-	for _, d := range folders {
-		if !d.IsDir() {
-			continue
-		}
-		if err := s.sweepFolder(ctx, now, d.Name()); err != nil {
-			return fmt.Errorf("sweep outputs: %w", err)
-		}
-	}
-	return nil
-}
+const (
+	countLeft  = `SELECT count(*) FROM owners WHERE left_at > 0`
+	deleteLeft = `DELETE FROM owners WHERE left_at > 0 AND id <> (SELECT id FROM owners WHERE left_at > 0 ORDER BY left_at DESC LIMIT 1)`
+)
 
-func (s *Store) sweepFolder(ctx context.Context, now time.Time, folder string) error {
-	root := filepath.Join(s.dir, "output")
-	files, err := os.ReadDir(filepath.Join(root, folder))
-	if err != nil {
+// forget drops the records of owners that left in order, but for the last one.
+func (s *Store) forget(ctx context.Context) error {
+	var left int64
+	err := s.read(ctx, opPrune, func(c *conn) (err error) {
+		left, err = c.number(countLeft)
+		return err
+	})
+	if err != nil || left <= 1 {
 		return err
 	}
-	var old []string
-	for _, f := range files {
-		info, err := f.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		} else if err != nil {
-			return err
-		}
-		if now.Sub(info.ModTime()) > orphanAge {
-			old = append(old, f.Name())
-		}
-	}
-	if len(old) == 0 {
-		return nil
-	}
-	return s.read(ctx, folder, func(c *conn) error {
-		for _, name := range old {
-			run, _, _ := strings.Cut(strings.TrimSuffix(strings.TrimSuffix(name, ".new"), ".log"), ".")
-			if i := strings.LastIndexByte(run, '-'); i >= 0 {
-				run = run[:i]
-			}
-			r, found, err := c.run(run)
-			if err != nil {
-				return err
-			}
-			if found && (r.Outcome == claims.Running || r.Output.File == folder+"/"+name) {
-				continue
-			}
-			if err := os.Remove(filepath.Join(root, folder, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
-		return nil
+	return s.write(ctx, opPrune, 0, func(t *tx) error {
+		_, err := t.exec(deleteLeft)
+		return err
 	})
 }
