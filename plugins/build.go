@@ -48,12 +48,12 @@ func (b *builder) build() *Set {
 	return set
 }
 
-// addImplicit adds the jobs that are in the folder alone. Names that differ only in case are one name on some file systems: the
+// addImplicit adds the jobs of the folder that the operator has not defined; used are the modules that operators' jobs name. Names that differ only in case are one name on some file systems: the
 // one in small letters stands, the others are refused.
 func (b *builder) addImplicit(used map[string]bool) {
 	var modules []string
 	for module, u := range b.folder.units {
-		if !used[module] && (u.good != nil || (u.module.present && !u.waiting)) {
+		if u.good != nil || (u.module.present && !u.waiting) {
 			modules = append(modules, module)
 		}
 	}
@@ -69,11 +69,17 @@ func (b *builder) addImplicit(used map[string]bool) {
 	for _, module := range modules {
 		name, shown := nameOf(module), b.folder.units[module].module.shown
 		if err := config.ValidName(name); err != nil {
+			if used[module] {
+				continue // the job that uses it gives it a name
+			}
 			b.complain(config.Problem{File: shown, What: "its name cannot be a job's: " + err.Error(),
 				Remedy: "rename it, or name it as the plugin of a job in the host file"})
 			continue
 		}
 		if j, taken := b.jobs[name]; taken {
+			if used[module] {
+				continue // it is this very job, or the plugin of another one
+			}
 			b.complain(config.Problem{File: shown, What: fmt.Sprintf("it would be the job %s, but that is made of %s", name, j.Plugin),
 				Remedy: "rename one of the two"})
 			continue

@@ -3,8 +3,8 @@
 //
 // # What makes a job
 //
-// NAME.wasm in the plugin folder is the job NAME, unless the host file or jobs.d has a job with that file as its plugin: then only
-// those jobs are made of it. What a job is given is the merge of these layers, lowest first:
+// NAME.wasm in the plugin folder is the job NAME. A job of the host file or jobs.d with that name changes it; one of another name
+// with that file as its plugin is one more job over it. What a job is given is the merge of these layers, lowest first:
 //
 //	built-in < the default zone < [defaults] < manifest < sidecar < [jobs.NAME] or jobs.d/NAME.toml
 //

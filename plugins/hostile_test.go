@@ -179,7 +179,7 @@ func TestNamesThatDifferOnlyInCase(t *testing.T) {
 		t.Skip("this file system does not tell such names apart")
 	}
 	set := w.check()
-	if got, want := names(set), "HELLO:broken Hello:broken Other:broken hello:active other:active twin:active"; got != want {
+	if got, want := names(set), "HELLO:broken Hello:broken Other:broken Twin:broken hello:active other:active twin:active"; got != want {
 		t.Errorf("jobs %s, want %s", got, want)
 	}
 	for _, name := range []string{"HELLO", "Hello", "Other"} {
@@ -192,7 +192,7 @@ func TestNameTakenByAnotherPlugin(t *testing.T) {
 	w.write("plugins/a.wasm", good())
 	w.write("plugins/b.wasm", good())
 	set := w.check()
-	if names(set) != "a:active" {
+	if names(set) != "a:active b:active" {
 		t.Errorf("jobs %s", names(set))
 	}
 	w.wantProblem(set, "a.wasm", "job a", "b.wasm", "rename")

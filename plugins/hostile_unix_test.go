@@ -53,18 +53,18 @@ func TestWorldWritableFolderIsRefused(t *testing.T) {
 	w.wantProblem(set, "plugins", "every user", "chmod o-w")
 	w.must(os.Chmod(w.plugins, 0o755))
 	s := w.open()
-	if got := names(s.Snapshot()); got != "b:active mine:active" {
+	if got := names(s.Snapshot()); got != "a:active b:active mine:active" {
 		t.Fatalf("jobs %s", got)
 	}
 	w.must(os.Chmod(w.plugins, 0o1777))
 	w.write("plugins/c.wasm", good())
 	set = s.step()
-	if got := names(set); got != "b:active mine:active" {
+	if got := names(set); got != "a:active b:active mine:active" {
 		t.Errorf("the last good set does not go on: %s", got)
 	}
 	w.wantProblem(set, "plugins", "every user", "chmod o-w")
 	w.must(os.Chmod(w.plugins, 0o700))
-	if got := names(s.step()); got != "b:active c:active mine:active" {
+	if got := names(s.step()); got != "a:active b:active c:active mine:active" {
 		t.Errorf("after the remedy: %s", got)
 	}
 }

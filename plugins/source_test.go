@@ -211,7 +211,7 @@ func TestRunNeedsNoHints(t *testing.T) {
 	w.write("plugins/hello.wasm", guest.Greet("x"))
 	w.until(s, "hello is there", func(set *Set) bool { return len(set.Jobs) == 1 })
 	w.write("jobs.d/other.toml", []byte("plugin = \"hello.wasm\"\n"+daily))
-	w.until(s, "the job of jobs.d is there", func(set *Set) bool { return names(set) == "other:active" })
+	w.until(s, "the job of jobs.d is there", func(set *Set) bool { return names(set) == "hello:manual other:active" })
 }
 
 func TestRunOnce(t *testing.T) {
@@ -257,7 +257,7 @@ env = { B = "manifest" }
 	if len(set.Problems) > 0 {
 		t.Errorf("problems:\n%s", dump(set))
 	}
-	if got := names(set); got != "again:active hello:active" {
+	if got := names(set); got != "again:active bare:active hello:active" {
 		t.Fatalf("jobs %s", got)
 	}
 	j := w.job(set, "hello")
@@ -320,7 +320,7 @@ func TestManualTellsTheLine(t *testing.T) {
 	w.write("plugins/one.wasm", guest.Greet("x"))
 	w.write("plugins/two.wasm", guest.Greet("y"))
 	set := w.check()
-	if got := names(set); got != "mine:manual one:manual" {
+	if got := names(set); got != "mine:manual one:manual two:manual" {
 		t.Fatalf("jobs %s", got)
 	}
 	if j := w.job(set, "one"); !contains(j.Remedy, `schedule = "@daily"`, "one.toml", "[jobs.one]") {
