@@ -67,8 +67,14 @@ type shared struct {
 type grammar struct {
 	shared
 
+	Demo  demoCmd  `cmd:"" help:"See a wedged job, a failing one and a punctual one side by side, and the proof."`
+	Init  initCmd  `cmd:"" help:"Make a folder with a configuration and one job."`
+	Serve serveCmd `cmd:"" help:"Run the jobs until a signal comes."`
+
 	operatorCommands
 
+	Check   checkCmd   `cmd:"" help:"Say everything that is wrong with the configuration and the plugins, without running any."`
+	Exec    execCmd    `cmd:"" help:"Run one module once in the sandbox."`
 	Version versionCmd `cmd:"" help:"Say which wcron this is."`
 }
 
@@ -156,7 +162,7 @@ func (a *app) emit(v any) error {
 func (a *app) locate() (string, error) {
 	path, err := config.Locate(a.config)
 	if errors.Is(err, config.ErrNotFound) {
-		return "", usage("%w; make one with wcron init DIR, or name one with -c", err)
+		return "", usage("%w; wcron init DIR makes one", err)
 	}
 	if err != nil {
 		return "", exitError{exitUsage, err}

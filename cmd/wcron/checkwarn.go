@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/wcron/wcron/plugins"
+	"github.com/wcron/wcron/schedule"
+)
+
+// warnings are what is legal in a job but probably not meant.
+func warnings(set *plugins.Set, j plugins.Job, now time.Time) []finding {
+	var out []finding
+	warn := func(key, what, remedy string) {
+		out = append(out, finding{File: whence(set, j, key), What: "job " + j.Name + ": " + what, Remedy: remedy, Severity: "warning"})
+	}
+	for _, w := range j.Warnings {
+		what, remedy, _ := strings.Cut(w, "; ")
+		if remedy == "" {
+			remedy = "see wcron next " + j.Name + " for when it is due"
+		}
+		warn("schedule", "schedule "+quotedText(j.ScheduleText)+": "+what, remedy)
+	}
+	timeout := j.Settings.Timeout
+	if timeout == 0 && set.File.MaxRuns > 0 {
+		warn("timeout", fmt.Sprintf("it has no timeout, and max_runs is %d: a run of it that wedges holds one of them for ever", set.File.MaxRuns),
+			"give it a timeout, or let max_runs be 0")
+	}
+	if j.Schedule == nil {
+		return out
+	}
+	if j.Schedule.Kind() == schedule.At {
+		if j.Schedule.Next(now).IsZero() {
+			warn("schedule", "its one time has passed", "give it another schedule, or remove the job")
+		}
+		return out
+	}
+	if least := shortest(j.Schedule, now); timeout > 0 && least > 0 && timeout > least {
+		warn("timeout", fmt.Sprintf("its timeout of %s is longer than the %s between two of its slots; slots that come while it runs are skipped", timeout, least),
+			fmt.Sprintf("let the timeout be %s or less, or the schedule be wider", least))
+	}
+	return out
+}
+
+// shortest is the least distance between the next few times of a schedule, 0 if there are not two.
+func shortest(s *schedule.Spec, now time.Time) time.Duration {
+	if period, ok := s.Period(); ok {
+		return period
+	}
+	const times = 64
+	var least time.Duration
+	at := s.Next(now)
+	for i := 0; i < times && !at.IsZero(); i++ {
+		next := s.Next(at)
+		if next.IsZero() {
+			break
+		}
+		if d := next.Sub(at); least == 0 || d < least {
+			least = d
+		}
+		at = next
+	}
+	return least
+}
+
+// whence is the file that a key of a job comes from.
+func whence(set *plugins.Set, j plugins.Job, key string) string {
+	switch from := j.Origin[key]; {
+	case from == "sidecar":
+		return strings.TrimSuffix(j.Plugin, ".wasm") + ".toml"
+	case strings.HasPrefix(from, "manifest"):
+		return j.Plugin + " (manifest)"
+	case strings.HasPrefix(from, "jobs.d/"):
+		return set.File.JobsDir + strings.TrimPrefix(from, "jobs.d")
+	default:
+		return set.File.Path
+	}
+}
+
+func quotedText(s string) string { return fmt.Sprintf("%q", s) }

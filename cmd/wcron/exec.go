@@ -1,0 +1,248 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/wcron/wcron/config"
+	"github.com/wcron/wcron/output"
+	"github.com/wcron/wcron/sandbox"
+	"github.com/wcron/wcron/sandbox/meter"
+)
+
+type execCmd struct {
+	File    string            `arg:"" help:"The module."`
+	Input   string            `placeholder:"FILE" help:"What the guest reads on stdin; - is wcron's own stdin. Default: nothing."`
+	Env     map[string]string `short:"e" mapsep:"none" placeholder:"K=V" help:"A variable of the guest. May be given more than once."`
+	Arg     []string          `short:"a" sep:"none" placeholder:"ARG" help:"An argument of the guest, after its name. May be given more than once."`
+	Timeout *config.Duration  `placeholder:"SPAN" help:"How long the guest may run, such as 30s; 0 is without a limit. Default: the manifest's, else 1m."`
+	Memory  *config.Size      `placeholder:"SIZE" help:"The most memory of the guest, such as 128MiB. Default: the manifest's, else 64MiB."`
+	Entry   string            `placeholder:"NAME" help:"The exported function to call. Default: the manifest's, else _start, else run."`
+}
+
+// Exit codes of exec for ends that are not the guest's own.
+const (
+	exitDeadline = 124
+	exitTrapped  = 134
+	exitKilled   = 137
+)
+
+// Help implements kong.HelpProvider.
+func (*execCmd) Help() string {
+	return "Runs a module as a job of it would run, once and outside of any schedule: in the same sandbox, with what its manifest asks for unless a flag " +
+		"says otherwise. No host, ledger or configuration is involved.\n\n" +
+		"Exit codes: the guest's own (255 if it is more); 124 its deadline passed; 134 it trapped; 137 it was killed, also by ctrl-C; " +
+		"2 the command line is wrong or the file is no module that can run; 3 wcron could not serve it. " +
+		"With --json: 0 if the outcome is ok, 1 otherwise, and 2 as above."
+}
+
+// executed is the answer of exec.
+type executed struct {
+	File        string  `json:"file"`
+	Digest      string  `json:"digest"`
+	Outcome     string  `json:"outcome"`
+	Cause       *string `json:"cause"`
+	ExitCode    *uint32 `json:"exit_code"`
+	Reason      *string `json:"reason"`
+	StartedAt   string  `json:"started_at"`
+	DurationMS  int64   `json:"duration_ms"`
+	CompileMS   int64   `json:"compile_ms"`
+	MemoryBytes int64   `json:"memory_bytes"`
+	Stdout      string  `json:"stdout"`
+	Stderr      string  `json:"stderr"`
+	StdoutCut   int64   `json:"stdout_cut_bytes"`
+	StderrCut   int64   `json:"stderr_cut_bytes"`
+}
+
+func (c *execCmd) Run(ctx context.Context, a *app) (err error) {
+	wasm, settings, err := c.module()
+	if err != nil {
+		return exitError{exitUsage, err}
+	}
+	stdin, closed, err := c.stdin(a)
+	if err != nil {
+		return exitError{exitUsage, err}
+	}
+	defer func() { err = errors.Join(err, closed()) }()
+	engine, err := sandbox.New(ctx, sandbox.Config{})
+	if err != nil {
+		return unreachable(err)
+	}
+	defer engine.Close(context.WithoutCancel(ctx)) // the process ends; what it cannot release goes with it
+	began := a.now()
+	m, err := compile(ctx, a, engine, wasm, c.File)
+	if err != nil {
+		return err
+	}
+	out := executed{File: c.File, Digest: m.Digest(), CompileMS: milliseconds(a.now().Sub(began))}
+	if err := m.CheckEntry(settings.Entry); err != nil {
+		return exitError{exitUsage, fmt.Errorf("run %s: %w", c.File, err)}
+	}
+	run := c.order(settings, stdin)
+	var record [2]*output.Recorder
+	if a.json {
+		for i := range record {
+			record[i] = output.New("exec", output.Config{Limit: settings.Output, Inline: settings.Output})
+		}
+		run.Stdout, run.Stderr = record[0], record[1]
+	} else {
+		run.Stdout, run.Stderr = newStream(nil, a.stdout), newStream(nil, a.stderr)
+	}
+	began = a.now()
+	res := m.Run(ctx, run)
+	if !a.json {
+		return c.end(a, res)
+	}
+	out.fill(res, began, a.now())
+	if out.Stdout, out.StdoutCut, err = recorded(record[0]); err == nil {
+		out.Stderr, out.StderrCut, err = recorded(record[1])
+	}
+	if err = errors.Join(err, a.emit(out)); err == nil && res.Outcome != sandbox.OK {
+		err = exitError{code: exitBad}
+	}
+	return err
+}
+
+// module reads the file and what its manifest asks for.
+func (c *execCmd) module() ([]byte, config.Settings, error) {
+	none := config.Settings{}
+	info, err := os.Stat(c.File)
+	if err != nil {
+		return nil, none, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, none, fmt.Errorf("%s is not a plain file; name a module", c.File)
+	}
+	const most = 32 << 20
+	if info.Size() > most {
+		return nil, none, fmt.Errorf("%s has %d bytes, and a module may have %d; build a smaller one", c.File, info.Size(), most)
+	}
+	wasm, err := os.ReadFile(c.File)
+	if err != nil {
+		return nil, none, err
+	}
+	if _, err := meter.Check(wasm, meter.Limits{}); err != nil {
+		return nil, none, fmt.Errorf("%s: %w; see wcron check %s", c.File, err, quoted(c.File))
+	}
+	text, ok, err := meter.Custom(wasm, "wcron.manifest")
+	if err != nil {
+		return nil, none, fmt.Errorf("%s: %w", c.File, err)
+	}
+	var asked config.Job
+	if ok {
+		if asked, err = config.ParseJob(c.File+" (manifest)", bytes.Clone(text), config.KindManifest); err != nil {
+			return nil, none, err
+		}
+	}
+	return wasm, asked.Resolve(), nil
+}
+
+// order is what the run is given: the manifest's settings under the flags.
+func (c *execCmd) order(s config.Settings, stdin io.Reader) sandbox.Run {
+	name := strings.TrimSuffix(filepath.Base(c.File), ".wasm")
+	run := sandbox.Run{
+		Args: append([]string{name}, s.Args...), Stdin: stdin, Entry: s.Entry, Memory: s.Memory, Timeout: s.Timeout,
+		Env: []string{"WCRON_JOB=" + name},
+	}
+	if len(c.Arg) > 0 {
+		run.Args = append(run.Args[:1], c.Arg...)
+	}
+	if c.Entry != "" {
+		run.Entry = c.Entry
+	}
+	if c.Memory != nil {
+		run.Memory = int64(*c.Memory)
+	}
+	if c.Timeout != nil {
+		run.Timeout = time.Duration(*c.Timeout)
+	}
+	for k, v := range s.Env {
+		if _, over := c.Env[k]; !over {
+			run.Env = append(run.Env, k+"="+v)
+		}
+	}
+	for k, v := range c.Env {
+		run.Env = append(run.Env, k+"="+v)
+	}
+	return run
+}
+
+// stdin opens what the guest reads. closed is to be called once the guest is gone.
+func (c *execCmd) stdin(a *app) (r io.Reader, closed func() error, err error) {
+	switch c.Input {
+	case "":
+		return nil, func() error { return nil }, nil
+	case "-":
+		return newStream(a.stdin, nil), func() error { return nil }, nil
+	}
+	f, err := os.Open(c.Input)
+	if err != nil {
+		return nil, nil, err
+	}
+	return newStream(f, nil), f.Close, nil
+}
+
+// compile compiles the module in this process, and says on stderr that it takes its time if it does.
+func compile(ctx context.Context, a *app, engine *sandbox.Engine, wasm []byte, name string) (*sandbox.Module, error) {
+	slow := time.AfterFunc(2*time.Second, func() {
+		fmt.Fprintf(a.stderr, "wcron: compiling %s, which has %s...\n", name, meter.FormatBytes(int64(len(wasm))))
+	})
+	defer slow.Stop()
+	m, err := engine.Compile(ctx, wasm)
+	switch {
+	case ctx.Err() != nil:
+		return nil, exitError{exitKilled, fmt.Errorf("compile %s: interrupted", name)}
+	case err != nil:
+		return nil, exitError{exitUsage, fmt.Errorf("compile %s: %w", name, err)}
+	}
+	return m, nil
+}
+
+// end tells how the run ended, where the exit code alone does not.
+func (c *execCmd) end(a *app, res sandbox.Result) error {
+	code := 0
+	switch res.Outcome {
+	case sandbox.OK:
+		return nil
+	case sandbox.Timeout:
+		code = exitDeadline
+	case sandbox.Trapped:
+		code = exitTrapped
+	case sandbox.Killed:
+		code = exitKilled
+	default:
+		if res.HasExit {
+			return exitError{code: int(min(res.ExitCode, 255))}
+		}
+		code = exitUnreachable
+	}
+	return exitError{code, fmt.Errorf("%s: %s: %s", c.File, res.Outcome, res.Reason)}
+}
+
+func (e *executed) fill(res sandbox.Result, began, ended time.Time) {
+	e.Outcome, e.StartedAt, e.DurationMS, e.MemoryBytes = string(res.Outcome), began.Format(time.RFC3339Nano), milliseconds(ended.Sub(began)), res.MemoryPeak
+	if res.Cause != "" {
+		cause := string(res.Cause)
+		e.Cause = &cause
+	}
+	if res.Reason != "" {
+		e.Reason = &res.Reason
+	}
+	if res.HasExit {
+		e.ExitCode = &res.ExitCode
+	}
+}
+
+// recorded is what a recorder kept, and how much it did not.
+func recorded(r *output.Recorder) (string, int64, error) {
+	kept, err := r.Finish()
+	r.Discard()
+	return string(kept.Inline), kept.Cut, err
+}
