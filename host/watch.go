@@ -92,7 +92,7 @@ func (l *loop) renew(ctx context.Context) {
 func (l *loop) prune(ctx context.Context) {
 	every := time.NewTicker(pruneEvery)
 	defer every.Stop()
-	for {
+	for turn := 1; ; turn++ {
 		select {
 		case <-every.C:
 		case <-ctx.Done():
@@ -107,7 +107,7 @@ func (l *loop) prune(ctx context.Context) {
 		}
 		l.shared.ended = map[string]struct{}{}
 		l.shared.mu.Unlock()
-		if len(limits) == 0 {
+		if len(limits) == 0 && turn%60 != 0 { // once an hour for what is no job's history
 			continue
 		}
 		if _, err := l.h.cfg.Store.Prune(ctx, l.h.now(), limits); err != nil && ctx.Err() == nil {

@@ -199,3 +199,53 @@ func TestOwnerThatDied(t *testing.T) {
 		t.Fatalf("owners: %+v %v", all, err)
 	}
 }
+
+func TestCrashedOwnersAreForgotten(t *testing.T) {
+	dir := t.TempDir()
+	for _, id := range []string{"crashed-1", "crashed-2", "busy-1"} {
+		s, err := Open(t.Context(), Config{Dir: dir + "/s"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Join(t.Context(), t0, claims.Owner{ID: id, PID: 1, Started: t0, Seen: t0}); err != nil {
+			t.Fatal(err)
+		}
+		if id == "busy-1" {
+			put(t, s, "a")
+			if a, err := s.Claim(t.Context(), t0, id, []claims.Claim{due("a", "r1", 0)}); err != nil || a[0].Status != claims.Won {
+				t.Fatalf("%+v, %v", a, err)
+			}
+		}
+		if err := s.Close(); err != nil { // gives the lock back, as a death does
+			t.Fatal(err)
+		}
+	}
+	s := open(t, dir+"/s")
+	if _, err := s.Join(t.Context(), t0, claims.Owner{ID: "alive-1", PID: 1, Started: t0, Seen: t0}); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		after time.Duration
+		want  int
+	}{{time.Hour, 4}, {25 * time.Hour, 3}} { // the last one that left is kept beside the two that have not
+		if _, err := s.Prune(t.Context(), at(step.after), nil); err != nil {
+			t.Fatal(err)
+		}
+		if owners, err := s.Owners(t.Context()); err != nil || len(owners) != step.want {
+			t.Errorf("after %s: %d owners, want %d: %+v, %v", step.after, len(owners), step.want, owners, err)
+		}
+	}
+	open := map[string]bool{}
+	owners, err := s.Owners(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range owners {
+		if o.Left.IsZero() {
+			open[o.ID] = true
+		}
+	}
+	if !open["busy-1"] || !open["alive-1"] || len(open) != 2 {
+		t.Errorf("owners that have not left: %v", open)
+	}
+}

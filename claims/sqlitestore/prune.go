@@ -58,7 +58,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time, limits []claims.Retain
 			return sum, err
 		}
 	}
-	if err := s.forget(ctx); err != nil {
+	if err := s.forget(ctx, now); err != nil {
 		return sum, err
 	}
 	if sum.Runs > 0 {
@@ -239,25 +239,4 @@ func (s *Store) shrink(ctx context.Context) error {
 			return err
 		}
 	}
-}
-
-const (
-	countLeft  = `SELECT count(*) FROM owners WHERE left_at > 0`
-	deleteLeft = `DELETE FROM owners WHERE left_at > 0 AND id <> (SELECT id FROM owners WHERE left_at > 0 ORDER BY left_at DESC LIMIT 1)`
-)
-
-// forget drops the records of owners that left in order, but for the last one.
-func (s *Store) forget(ctx context.Context) error {
-	var left int64
-	err := s.read(ctx, opPrune, func(c *conn) (err error) {
-		left, err = c.number(countLeft)
-		return err
-	})
-	if err != nil || left <= 1 {
-		return err
-	}
-	return s.write(ctx, opPrune, 0, func(t *tx) error {
-		_, err := t.exec(deleteLeft)
-		return err
-	})
 }
