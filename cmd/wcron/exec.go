@@ -82,10 +82,10 @@ func (c *execCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	out := executed{File: c.File, Digest: m.Digest(), CompileMS: milliseconds(a.now().Sub(began))}
-	if err := m.CheckEntry(settings.Entry); err != nil {
+	run := c.order(settings, stdin)
+	if err := m.CheckEntry(run.Entry); err != nil {
 		return exitError{exitUsage, fmt.Errorf("run %s: %w", c.File, err)}
 	}
-	run := c.order(settings, stdin)
 	var record [2]*output.Recorder
 	if a.json {
 		for i := range record {
