@@ -24,16 +24,16 @@ func run(ctx context.Context, dir string, tell func(host.Event)) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer func() { _ = store.Close() }() // what has ended is durable by then
 	jobs := host.NewJobs(echo("tick", "first"))
 	h, err := host.New(host.Config{Store: store, Jobs: jobs, OnEvent: tell})
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
+	ctx, stop := context.WithTimeout(ctx, 7500*time.Millisecond)
+	defer stop()
 	time.AfterFunc(2500*time.Millisecond, func() { jobs.Put(echo("tick", "changed")) })
 	time.AfterFunc(3500*time.Millisecond, func() { jobs.Put(echo("tock", "added")) })
 	time.AfterFunc(5500*time.Millisecond, func() { jobs.Remove("tick") })
-	time.AfterFunc(7500*time.Millisecond, stop)
 	return h.Run(ctx)
 }
