@@ -111,6 +111,9 @@ type process struct {
 
 // spawn starts this program again as a worker.
 func spawn(o order) (*process, error) {
+	if os.Getenv(workerEnv) != "" { // or each worker would start workers
+		return nil, errors.New("start a worker: this process is one, and did not call Work")
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("start a worker: %w", err)
