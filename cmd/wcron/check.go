@@ -128,6 +128,9 @@ func (c *checked) host(path string, now time.Time, only func(file string) bool) 
 			continue
 		}
 		c.jobs++
+		if !c.files[j.Plugin] || j.Settings.Entry != "" {
+			c.found = append(c.found, shape(j)...)
+		}
 		c.files[j.Plugin] = true
 		c.found = append(c.found, warnings(set, j, now)...)
 	}

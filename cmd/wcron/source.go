@@ -34,15 +34,19 @@ func placeOf(f *config.File) place {
 }
 
 // openSource opens the jobs that the host file at path defines. Nothing is followed until its Run is called. Errors are those of
-// the configuration, for exit code 2.
+// the configuration, and of the state folder.
 func openSource(path string, now time.Time) (*plugins.Source, error) {
 	f, err := config.Load(path)
 	if err != nil {
 		return nil, broken(path, err)
 	}
 	s, err := plugins.Open(plugins.Config{File: path, Content: placeOf(f).modules, Opened: now})
-	if err != nil {
+	var refused *config.Error
+	if errors.As(err, &refused) {
 		return nil, broken(path, err)
+	}
+	if err != nil {
+		return nil, unreachable(fmt.Errorf("%w; let the state folder %s be one that wcron may write to", err, f.State))
 	}
 	return s, nil
 }
