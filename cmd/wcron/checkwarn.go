@@ -36,7 +36,8 @@ func warnings(set *plugins.Set, j plugins.Job, now time.Time) []finding {
 		}
 		return out
 	}
-	if least := shortest(j.Schedule, now); timeout > 0 && least > 0 && timeout > least {
+	// A default is nobody's wish for this job, and most runs end well before it.
+	if least := shortest(j.Schedule, now); j.Origin["timeout"] != "default" && least > 0 && timeout > least {
 		warn("timeout", fmt.Sprintf("its timeout of %s is longer than the %s between two of its slots; slots that come while it runs are skipped", timeout, least),
 			fmt.Sprintf("let the timeout be %s or less, or the schedule be wider", least))
 	}
