@@ -1,0 +1,381 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wcron/wcron/config"
+	"github.com/wcron/wcron/plugins"
+	"github.com/wcron/wcron/schedule"
+)
+
+// jobKeys are the keys of a job that add and edit set. Their names and meaning are those of the configuration.
+type jobKeys struct {
+	Plugin       *string           `placeholder:"FILE" help:"The module in the plugin folder."`
+	Schedule     *string           `placeholder:"EXPR" help:"When it runs, such as \"0 9 * * MON-FRI\", \"@daily\" or \"@every 90s\"."`
+	Timezone     *string           `placeholder:"ZONE" help:"The zone that the schedule is read in, such as Europe/Berlin."`
+	Timeout      *config.Duration  `placeholder:"TIME" help:"How long a run may take; 0: no limit."`
+	StartTimeout *config.Duration  `placeholder:"TIME" help:"How long a due run may wait for its start."`
+	Memory       *config.Size      `placeholder:"SIZE" help:"The most memory of a run, such as 64MiB."`
+	Output       *config.Size      `placeholder:"SIZE" help:"The most output kept of a run."`
+	Entry        *string           `placeholder:"NAME" help:"The exported function to call."`
+	Arg          []string          `sep:"none" placeholder:"TEXT" help:"An argument of the guest; give it once for each."`
+	Env          map[string]string `mapsep:"none" placeholder:"NAME=TEXT" help:"A variable of the guest; give it once for each."`
+	Input        string            `placeholder:"FILE" help:"JSON for the event's input; - reads stdin."`
+	Missed       *string           `placeholder:"once|skip" help:"What becomes of slots that no host was there for."`
+	Retries      *int              `placeholder:"N" help:"Further attempts after a failed one."`
+	Backoff      *config.Backoff   `placeholder:"TIME..TIME" help:"The wait before a retry, from the first to the longest."`
+	RetryOn      []string          `placeholder:"OUTCOME,…" help:"Outcomes that are retried: failed, timeout, trapped, shutdown, orphaned."`
+	Repeat       *int              `placeholder:"N" help:"Slots after which the job is done; 0: no limit."`
+	HistoryRuns  *int              `placeholder:"N" help:"Runs that are kept."`
+	HistoryBytes *config.Size      `placeholder:"SIZE" help:"Output of them that is kept."`
+	Description  *string           `placeholder:"TEXT" help:"One line for people."`
+}
+
+// job is the flags as a layer of configuration.
+func (k *jobKeys) job(a *app, f *config.File) (config.Job, error) {
+	j := config.Job{
+		Plugin: k.Plugin, Schedule: k.Schedule, Timezone: k.Timezone, Timeout: k.Timeout, StartTimeout: k.StartTimeout, Memory: k.Memory,
+		Output: k.Output, Entry: k.Entry, Args: k.Arg, Env: k.Env, Missed: k.Missed, Retries: k.Retries, Backoff: k.Backoff,
+		RetryOn: k.RetryOn, Repeat: k.Repeat, HistoryRuns: k.HistoryRuns, HistoryBytes: k.HistoryBytes, Description: k.Description,
+	}
+	if j.Plugin != nil {
+		j.Plugin = new(inFolder(f.Plugins, *j.Plugin))
+	}
+	if k.Input != "" {
+		b, err := (&runCmd{Input: k.Input}).input(a)
+		if err != nil {
+			return j, err
+		}
+		j.Input = b
+	}
+	return j, nil
+}
+
+// inFolder is the name of a module in the plugin folder, given as such, without its ending, or as a path that leads there.
+func inFolder(folder, given string) string {
+	if abs, err := filepath.Abs(given); err == nil {
+		if _, err := os.Stat(abs); err == nil {
+			if rel, err := filepath.Rel(folder, abs); err == nil && filepath.IsLocal(rel) {
+				return filepath.ToSlash(rel)
+			}
+		}
+	}
+	given = filepath.ToSlash(given)
+	if filepath.Ext(given) == "" {
+		given += ".wasm"
+	}
+	return given
+}
+
+type addCmd struct {
+	Name string `arg:"" help:"The job's name."`
+	jobKeys
+}
+
+const editCodes = "Exit codes: 0 done, 1 refused because of what is there (the job exists, or does not, or somebody else changed it), 2 usage or configuration."
+
+// Help implements kong.HelpProvider.
+func (*addCmd) Help() string {
+	return "Writes jobs.d/NAME.toml beside the host file, in one step; a running host takes it over within two seconds. " +
+		"Without --plugin the module is NAME.wasm.\n\n" + editCodes
+}
+
+// edited is the answer for programs.
+type edited struct {
+	Job    string     `json:"job"`
+	Action string     `json:"action"` // added, changed, unchanged or removed
+	File   string     `json:"file"`
+	NextAt *time.Time `json:"next_at"`
+}
+
+// Run adds the job.
+func (c *addCmd) Run(_ context.Context, a *app) error {
+	f, err := a.load()
+	if err != nil {
+		return err
+	}
+	if err := config.ValidName(c.Name); err != nil {
+		return usage("%w", err)
+	}
+	j, err := c.job(a, f)
+	if err != nil {
+		return err
+	}
+	next, err := sound(a, f, c.Name, j)
+	if err != nil {
+		return err
+	}
+	if err := plugins.WriteJob(f.Path, c.Name, j, plugins.Create, ""); err != nil {
+		return editError(f, c.Name, err)
+	}
+	return told(a, f, c.Name, "added", next)
+}
+
+// editError gives an error of jobs.d its exit code.
+func editError(f *config.File, name string, err error) error {
+	var refused *config.Error
+	switch {
+	case errors.As(err, &refused):
+		return exitError{exitUsage, err}
+	case errors.Is(err, plugins.ErrExists):
+		return exitError{exitBad, fmt.Errorf("%w; change it with wcron edit %s", err, name)}
+	case errors.Is(err, plugins.ErrNoFile):
+		if e, ok := f.Jobs[name]; ok && e.Pos.File == f.Path {
+			return exitError{exitBad, fmt.Errorf("job %s is defined at %s; change it there", name, e.Pos)}
+		}
+		return exitError{exitBad, fmt.Errorf("%w; define it with wcron add %s", err, name)}
+	}
+	return exitError{exitBad, err}
+}
+
+// told says what was done.
+func told(a *app, f *config.File, name, action string, next time.Time) error {
+	out := edited{Job: name, Action: action, File: filepath.Join(f.JobsDir, name+".toml")}
+	if !next.IsZero() {
+		out.NextAt = new(next)
+	}
+	if a.json {
+		return a.emit(out)
+	}
+	fmt.Fprintf(a.stdout, "job %s %s: %s\n", name, action, out.File)
+	if out.NextAt != nil {
+		fmt.Fprintf(a.stdout, "next at %s, %s\n", stamp(next, next.Location()), relative(next, a.now()))
+	} else if action != "removed" {
+		fmt.Fprintf(a.stdout, "it runs when asked for: wcron run %s\n", name)
+	}
+	return nil
+}
+
+// sound refuses a job that would be broken, and returns when it is due first; zero: it has no schedule.
+func sound(a *app, f *config.File, name string, j config.Job) (next time.Time, err error) {
+	if _, err := config.EncodeJob(j, config.KindJobFile); err != nil {
+		return next, refusedKeys(err)
+	}
+	source, err := openSource(f.Path, time.Time{})
+	if err != nil {
+		return next, err
+	}
+	set := source.Snapshot()
+	module := name + ".wasm"
+	if j.Plugin != nil {
+		module = *j.Plugin
+	}
+	p, err := moduleIn(set, f, module)
+	if err != nil {
+		return next, err
+	}
+	// What the module says of itself counts where the flags say nothing; what the operator says of another job does not.
+	text, zone, asked := own(p, "schedule", p.ScheduleText), own(p, "timezone", p.Timezone), false
+	if j.Schedule != nil {
+		text = *j.Schedule
+	}
+	if j.Timezone != nil {
+		zone, asked = *j.Timezone, true
+	}
+	loc := set.Zone.Location
+	if zone != "" {
+		if loc, err = time.LoadLocation(zone); err != nil {
+			return next, usage("timezone %s: %w", zone, err)
+		}
+	}
+	if text == "" {
+		return next, nil
+	}
+	now := a.now().Truncate(time.Second)
+	spec, err := schedule.Parse(text, schedule.Options{Location: loc, LocationSet: asked, Name: name, Now: now, Anchor: now})
+	if err != nil {
+		return next, usage("schedule %q: %w; see wcron next --help", text, err)
+	}
+	for _, w := range spec.Warnings() {
+		fmt.Fprintf(a.stderr, "note: %s\n", w)
+	}
+	if next = spec.Next(now); next.IsZero() {
+		return next, usage("schedule %q: it is never due", text)
+	}
+	return next, nil
+}
+
+// own is a value that a module says of itself, in its manifest or sidecar.
+func own(p plugins.Job, key, value string) string {
+	if from := p.Origin[key]; strings.HasPrefix(from, "manifest") || strings.HasPrefix(from, "sidecar") {
+		return value
+	}
+	return ""
+}
+
+// moduleIn finds a job that is made of a module, and so knows whether the module can be used.
+func moduleIn(set *plugins.Set, f *config.File, module string) (plugins.Job, error) {
+	for _, j := range set.Jobs {
+		if j.Settings.Plugin != module {
+			continue
+		}
+		if j.Digest == "" {
+			return j, usage("plugin %s: %s", module, advice(j.Reason, j.Remedy))
+		}
+		return j, nil
+	}
+	path := filepath.Join(f.Plugins, filepath.FromSlash(module))
+	for _, p := range set.Problems {
+		if filepath.Clean(filepath.FromSlash(p.File)) == path {
+			return plugins.Job{}, usage("plugin %s: %s", module, advice(p.What, p.Remedy))
+		}
+	}
+	return plugins.Job{}, usage("plugin %s: there is no such file in %s; put it there first", module, f.Plugins)
+}
+
+// refusedKeys words what the configuration says of a key as a matter of the command line: there is no file yet.
+func refusedKeys(err error) error {
+	var refused *config.Error
+	if !errors.As(err, &refused) {
+		return exitError{exitUsage, err}
+	}
+	var lines []string
+	for _, p := range refused.Problems {
+		lines = append(lines, advice(p.What, p.Remedy))
+	}
+	return usage("%s", strings.Join(lines, "; "))
+}
+
+type editCmd struct {
+	Name string `arg:"" help:"The job's name."`
+	jobKeys
+	Unset []string `placeholder:"KEY,…" help:"Take these keys out, such as timeout or retry_on; env takes out all variables, env.NAME one."`
+}
+
+// Help implements kong.HelpProvider.
+func (*editCmd) Help() string {
+	return "Changes only the keys that are given, in jobs.d/NAME.toml. If somebody else changes the file meanwhile, nothing of either is lost.\n\n" + editCodes
+}
+
+// Run changes the job. A file that changed between the look and the write is looked at again.
+func (c *editCmd) Run(_ context.Context, a *app) error {
+	f, err := a.load()
+	if err != nil {
+		return err
+	}
+	given, err := c.job(a, f)
+	if err != nil {
+		return err
+	}
+	const tries = 5
+	for n := 1; ; n++ {
+		old, digest, err := plugins.ReadJob(f.Path, c.Name)
+		if err != nil {
+			return editError(f, c.Name, err)
+		}
+		j, err := c.apply(given, old)
+		if err != nil {
+			return err
+		}
+		next, err := sound(a, f, c.Name, j)
+		if err != nil {
+			return err
+		}
+		err = plugins.WriteJob(f.Path, c.Name, j, plugins.Replace, digest)
+		if err == nil {
+			return told(a, f, c.Name, "changed", next)
+		}
+		if !errors.Is(err, plugins.ErrEdited) || n == tries {
+			return editError(f, c.Name, err)
+		}
+	}
+}
+
+// apply puts the given keys over the old ones, without those that are to go.
+func (c *editCmd) apply(given, old config.Job) (config.Job, error) {
+	for _, key := range c.Unset {
+		if name, ok := strings.CutPrefix(key, "env."); ok {
+			if _, there := old.Env[name]; !there {
+				return old, usage("--unset %s: the job does not set it", key)
+			}
+			env := map[string]string{}
+			for k, v := range old.Env {
+				if k != name {
+					env[k] = v
+				}
+			}
+			old.Env = env
+			continue
+		}
+		clear := unsetters()[strings.ReplaceAll(key, "-", "_")]
+		if clear == nil {
+			return old, usage("--unset %s: there is no such key; there are %s", key, strings.Join(unsetKeys(), ", "))
+		}
+		clear(&old)
+	}
+	return given.Over(old), nil
+}
+
+// unsetters take a key out of a job, by the key's name in the configuration.
+func unsetters() map[string]func(*config.Job) {
+	return map[string]func(*config.Job){
+		"plugin":        func(j *config.Job) { j.Plugin = nil },
+		"schedule":      func(j *config.Job) { j.Schedule = nil },
+		"timezone":      func(j *config.Job) { j.Timezone = nil },
+		"timeout":       func(j *config.Job) { j.Timeout = nil },
+		"start_timeout": func(j *config.Job) { j.StartTimeout = nil },
+		"memory":        func(j *config.Job) { j.Memory = nil },
+		"output":        func(j *config.Job) { j.Output = nil },
+		"entry":         func(j *config.Job) { j.Entry = nil },
+		"args":          func(j *config.Job) { j.Args = nil },
+		"env":           func(j *config.Job) { j.Env = nil },
+		"input":         func(j *config.Job) { j.Input = nil },
+		"missed":        func(j *config.Job) { j.Missed = nil },
+		"retries":       func(j *config.Job) { j.Retries = nil },
+		"backoff":       func(j *config.Job) { j.Backoff = nil },
+		"retry_on":      func(j *config.Job) { j.RetryOn = nil },
+		"repeat":        func(j *config.Job) { j.Repeat = nil },
+		"history_runs":  func(j *config.Job) { j.HistoryRuns = nil },
+		"history_bytes": func(j *config.Job) { j.HistoryBytes = nil },
+		"description":   func(j *config.Job) { j.Description = nil },
+	}
+}
+
+func unsetKeys() []string {
+	var keys []string
+	for k := range unsetters() {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+type rmCmd struct {
+	Name string `arg:"" help:"The job's name."`
+}
+
+// Help implements kong.HelpProvider.
+func (*rmCmd) Help() string {
+	return "Removes jobs.d/NAME.toml. The module stays; one called NAME.wasm is a job of that name again, as it says itself. " +
+		"A run in flight goes on, and its result is discarded.\n\n" + editCodes
+}
+
+// Run removes the job's file.
+func (c *rmCmd) Run(_ context.Context, a *app) error {
+	path, err := a.locate()
+	if err != nil {
+		return err
+	}
+	f, loaded := config.Load(path)
+	if loaded != nil { // it may be the very file that is to go
+		f = config.Default(filepath.Dir(path))
+	}
+	_, digest, err := plugins.ReadJob(path, c.Name)
+	if err != nil && digest == "" {
+		if errors.Is(err, config.ErrName) {
+			return usage("%w", err)
+		}
+		return editError(f, c.Name, err)
+	}
+	if err := plugins.RemoveJob(path, c.Name, digest); err != nil {
+		return editError(f, c.Name, err)
+	}
+	return told(a, f, c.Name, "removed", time.Time{})
+}

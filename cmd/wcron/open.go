@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/user"
+	"time"
+
+	"github.com/wcron/wcron/admin"
+	"github.com/wcron/wcron/claims"
+	"github.com/wcron/wcron/claims/sqlitestore"
+	"github.com/wcron/wcron/config"
+	"github.com/wcron/wcron/host"
+	"github.com/wcron/wcron/plugins"
+)
+
+// operator is a command's way to the ledger: through the socket of a host that has the same jobs, or else directly.
+type operator struct {
+	admin.API
+	file   *config.File
+	place  place
+	store  *sqlitestore.Store
+	status admin.Status
+	hosted bool         // a host answers, and acts on requests
+	set    *plugins.Set // the present jobs; nil while a host answers
+}
+
+// storePatience is how long a command waits for the ledger's lock. Longer, and it should say who holds it.
+const storePatience = 5 * time.Second
+
+// open finds the ledger of the configuration, and a host on it. Close gives back what it holds.
+func (a *app) open(ctx context.Context) (*operator, error) {
+	f, err := a.load()
+	if err != nil {
+		return nil, err
+	}
+	o := &operator{file: f, place: placeOf(f)}
+	o.store, err = sqlitestore.Open(ctx, sqlitestore.Config{Dir: o.place.state, LockWait: storePatience})
+	if err != nil {
+		return nil, unreachable(err)
+	}
+	if err := o.find(ctx, a.now); err != nil {
+		return nil, errors.Join(err, o.close())
+	}
+	return o, nil
+}
+
+func (o *operator) close() error { return o.store.Close() }
+
+// find asks the hosts for the one that has the jobs of this configuration. The newest is first: after a change of hosts the older
+// one drains.
+func (o *operator) find(ctx context.Context, now func() time.Time) error {
+	hosts, _, err := admin.Hosts(ctx, o.store)
+	if err != nil {
+		return unreachable(err)
+	}
+	for _, h := range hosts {
+		if !h.Answers {
+			continue
+		}
+		client := admin.NewClient(*h.Socket)
+		s, err := client.Status(ctx)
+		if err == nil && s.Source == o.file.Path {
+			o.API, o.status, o.hosted = client, s, true
+			return nil
+		}
+	}
+	source, err := openSource(o.file.Path, time.Time{}) // a command looks once, at whatever is there
+	if err != nil {
+		return err
+	}
+	o.set = source.Snapshot()
+	list := hostJobs(o.set)
+	direct := admin.NewDirect(admin.Config{
+		Store: o.store, Jobs: func() []host.Job { return list }, Source: o.file.Path, Zone: o.set.Zone.Name, Spool: o.place.spool, Now: now,
+		Plugin: func(name string) string {
+			j, _ := o.set.Job(name)
+			return j.Settings.Plugin
+		},
+	})
+	if o.status, err = direct.Status(ctx); err != nil {
+		return unreachable(err)
+	}
+	o.API = direct
+	return nil
+}
+
+// zone is the one in which times are shown: that of jobs that name none.
+func (o *operator) zone() *time.Location {
+	if loc, err := time.LoadLocation(o.status.Timezone); err == nil {
+		return loc
+	}
+	return time.UTC
+}
+
+// answer gives an error of the operator's API its exit code and, where the question was at fault, the way to a better one.
+func answer(err error) error {
+	var coded exitError
+	switch {
+	case err == nil, errors.As(err, &coded), errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, claims.ErrNoJob):
+		return exitError{exitBad, fmt.Errorf("%w; see wcron list", err)}
+	case errors.Is(err, claims.ErrNoRun):
+		return exitError{exitBad, fmt.Errorf("%w; see wcron history", err)}
+	case errors.Is(err, claims.ErrNotOpen), errors.Is(err, admin.ErrCannotRun):
+		return exitError{exitBad, err}
+	case errors.Is(err, admin.ErrInput):
+		return exitError{exitUsage, err}
+	}
+	return unreachable(err)
+}
+
+// withOperator opens the ledger for a command. What the command returns decides, unless only closing fails.
+func (a *app) withOperator(ctx context.Context, do func(*operator) error) error {
+	o, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	err = answer(do(o))
+	if closing := o.close(); err == nil && closing != nil {
+		err = unreachable(closing)
+	}
+	return err
+}
+
+// caller names the person at the keyboard, for the ledger.
+func caller() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return "unknown"
+}
+
+// emitAll prints one object per line.
+func emitAll[T any](a *app, list []T) error {
+	for _, v := range list {
+		if err := a.emit(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
