@@ -33,7 +33,8 @@ var arrows = map[string][]string{
 	// floor 5
 	"cmd/wcron": {"admin", "claims", "claims/sqlitestore", "config", "fingerprint", "host", "internal/guest", "output", "plugins", "sandbox", "sandbox/meter", "schedule"},
 	// beside the house
-	"examples/embed": {"claims/sqlitestore", "host"},
+	"examples/thirdparty": {}, // tests alone
+	"examples/embed":      {"claims/sqlitestore", "host"},
 }
 
 // engines is which package alone imports a third-party engine.

@@ -25,7 +25,7 @@
 //
 // # What nothing in the folder can do
 //
-// A file is looked at before it is opened, only plain files are opened, without waiting, and no more than 32 MiB of a module and
+// A file is looked at before it is opened, only plain files are opened, without waiting, and no more than 64 MiB of a module and
 // 64 KiB of a sidecar are read. Links are followed, also out of the folder. Names that are hidden, or that editors and copying
 // tools use while they write, are passed over, as is everything that does not end in .wasm or .toml.
 //

@@ -12,10 +12,11 @@ import (
 	"time"
 
 	"github.com/wcron/wcron/config"
+	"github.com/wcron/wcron/sandbox/meter"
 )
 
 // maxModule bounds a plugin, in bytes.
-const maxModule = 32 << 20
+const maxModule = meter.MaxModule
 
 // folder is what is known of the plugin folder.
 type folder struct {

@@ -43,7 +43,7 @@ func hostiles() []hostile {
 		{"text.wasm", content([]byte("hello")), []string{"text"}, "broken"},
 		{"bomb.wasm", content([]byte("\x00asm\x01\x00\x00\x00\x0b\x05\xff\xff\xff\xff\x0f")), []string{"announced"}, "broken"},
 		{"folder.wasm", func(w world, path string) { w.must(os.Mkdir(path, 0o700)) }, []string{"folder"}, "broken"},
-		{"sparse.wasm", sparse, []string{"1 GiB", "32 MiB"}, "broken"},
+		{"sparse.wasm", sparse, []string{"1 GiB", "64 MiB"}, "broken"},
 		{"long.wasm", manifest("#" + strings.Repeat("x", 65<<10)), []string{"manifest", "64 KiB"}, "broken"},
 		{"toml.wasm", manifest("schedule = "), []string{"manifest", ":1:"}, "broken"},
 		{"binary.wasm", manifest("\xff\xfe"), []string{"manifest", "UTF-8"}, "broken"},

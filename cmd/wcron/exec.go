@@ -120,9 +120,8 @@ func (c *execCmd) module() ([]byte, config.Settings, error) {
 	if !info.Mode().IsRegular() {
 		return nil, none, fmt.Errorf("%s is not a plain file; name a module", c.File)
 	}
-	const most = 32 << 20
-	if info.Size() > most {
-		return nil, none, fmt.Errorf("%s has %d bytes, and a module may have %d; build a smaller one", c.File, info.Size(), most)
+	if info.Size() > meter.MaxModule {
+		return nil, none, fmt.Errorf("%s has %d bytes, and a module may have %d; build a smaller one", c.File, info.Size(), meter.MaxModule)
 	}
 	wasm, err := os.ReadFile(c.File)
 	if err != nil {

@@ -11,11 +11,11 @@ const maxArity = 1000
 // Limits bounds the shape of a module. A field of 0 stands for its default. The word in quotes is the key by which
 // an error tells which limit to raise.
 type Limits struct {
-	ModuleSize   int64 // bytes of the whole module: "module_size", default 32 MiB
+	ModuleSize   int64 // bytes of the whole module: "module_size", default MaxModule
 	FunctionSize int64 // bytes of one function's code: "function_size", default 1 MiB
 	Functions    int   // functions, imported ones included: "functions", default 100,000
 	Locals       int   // locals of one function: "locals", default 50,000
-	Entries      int   // types, imports, exports, globals, element, data and custom sections, each: "entries", default 100,000
+	Entries      int   // types, imports, exports, globals, element, data and custom sections, each: "entries", default 100,000, which is what a large Go program has
 	Elements     int   // table entries that the module sets, in all: "elements", default 200,000
 	Tables       int   // tables, imported ones included: "tables", default 10
 	TableSize    int64 // entries that one table begins with: "table_size", default 100,000
@@ -23,12 +23,16 @@ type Limits struct {
 	Memory       int64 // bytes that the memory begins with: "memory", default 4 GiB less one page, which is also the most
 }
 
+// MaxModule is the size in bytes up to which a module is read and checked unless Limits says otherwise: 64 MiB. The largest
+// programs that are known to run have half of that.
+const MaxModule = 64 << 20
+
 // MaxMemory is the most memory that a module can have, in bytes: 4 GiB less one page.
 const MaxMemory = 4<<30 - PageSize
 
 // withDefaults fills in what is 0.
 func (l Limits) withDefaults() Limits {
-	orDefault(&l.ModuleSize, 32<<20)
+	orDefault(&l.ModuleSize, MaxModule)
 	orDefault(&l.FunctionSize, 1<<20)
 	orDefault(&l.Functions, 100_000)
 	orDefault(&l.Locals, 50_000)
