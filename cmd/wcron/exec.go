@@ -75,7 +75,7 @@ func (c *execCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return unreachable(err)
 	}
-	defer engine.Close(context.WithoutCancel(ctx)) // the process ends; what it cannot release goes with it
+	defer func() { err = errors.Join(err, engine.Close(context.WithoutCancel(ctx))) }()
 	began := a.now()
 	m, err := compile(ctx, a, engine, wasm, c.File)
 	if err != nil {
@@ -206,7 +206,7 @@ func compile(ctx context.Context, a *app, engine *sandbox.Engine, wasm []byte, n
 
 // end tells how the run ended, where the exit code alone does not.
 func (c *execCmd) end(a *app, res sandbox.Result) error {
-	code := 0
+	var code int
 	switch res.Outcome {
 	case sandbox.OK:
 		return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -107,10 +108,11 @@ func (s *server) serve(ctx context.Context) error {
 	}
 	cfg.Socket = socket
 	if s.host, err = host.New(cfg); err != nil {
+		err = fmt.Errorf("make the host: %w", err)
 		if listener != nil {
-			listener.Close()
+			err = errors.Join(err, listener.Close())
 		}
-		return exitError{exitUnreachable, fmt.Errorf("make the host: %w", err)}
+		return unreachable(err)
 	}
 	s.log.Info("serving", "file", set.File.Path, "plugins", set.File.Plugins, "jobs", len(set.Jobs), "zone", set.Zone.Name, "zone_from", set.Zone.From,
 		"state", s.place.state, "socket", socket, "memory_budget", cfg.MemoryBudget, "instance", cfg.Instance)

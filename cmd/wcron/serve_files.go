@@ -83,6 +83,6 @@ func (s *server) stale(ctx context.Context, path string) bool {
 	if err != nil {
 		return true
 	}
-	conn.Close()
+	_ = conn.Close() // nothing was said
 	return false
 }
