@@ -140,6 +140,9 @@ func (w *watcher) close(ctx context.Context, o claims.Open, reason, evidence str
 			Reason: reason, Evidence: evidence, Retry: f.Retry,
 		})
 	}
+	if w.l.h.cfg.Spool != "" { // what it had written is recorded, or was by whoever was quicker
+		_ = output.Remove(w.l.h.cfg.Spool, o.RunID) // leftovers only take room: the next sweep tries again
+	}
 	w.l.h.Poll()
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"runtime/debug"
 	"strings"
@@ -57,14 +58,16 @@ func (l *loop) start(t *attempt, a claims.Claimed, now time.Time) {
 	t.mod.runs++
 	l.unbooked += r.memory
 	l.wg.Go(func() {
-		f := l.execute(r)
-		done, err := l.commit(f)
+		rec := output.New(r.token.RunID, output.Config{Dir: l.h.cfg.Spool, Limit: r.def.output()})
+		f := l.execute(r, rec)
+		done, err := l.commit(&f)
+		rec.Discard() // only now: until the commit the spool is what recovery has
 		l.post(func() { l.ended(r, f, done, err) })
 	})
 }
 
 // execute runs the guest and says what it came to. Nothing that happens in it reaches beyond this run.
-func (l *loop) execute(r *run) (f claims.Final) {
+func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 	f = claims.Final{Token: r.token, Repeat: r.def.Repeat}
 	defer r.kill(nil)
 	defer func() {
@@ -77,8 +80,6 @@ func (l *loop) execute(r *run) (f claims.Final) {
 	if reason := l.mayStart(r); reason != "" {
 		return fault(f, l.h.now(), reason)
 	}
-	rec := output.New(r.token.RunID, output.Config{Dir: l.h.cfg.Spool, Limit: r.def.output()})
-	defer rec.Discard()
 	rec.Begin()
 
 	f.StartedAt = l.h.now()
@@ -159,10 +160,10 @@ func (l *loop) settle(r *run, f *claims.Final) {
 
 // commit makes the outcome durable, and tries again until it is or the host is at its end: what cannot be committed then is an
 // orphan, which the next host recovers.
-func (l *loop) commit(f claims.Final) (claims.Finalized, error) {
+func (l *loop) commit(f *claims.Final) (claims.Finalized, error) {
 	wait := 50 * time.Millisecond
 	for {
-		answers, err := l.h.cfg.Store.Finalize(l.ctx, l.h.now(), []claims.Final{f})
+		answers, err := l.h.cfg.Store.Finalize(l.ctx, l.h.now(), []claims.Final{*f})
 		if err == nil && len(answers) == 1 {
 			return answers[0], nil
 		}
@@ -170,7 +171,7 @@ func (l *loop) commit(f claims.Final) (claims.Finalized, error) {
 			return claims.Finalized{}, err
 		}
 		l.h.emit(Event{Kind: TickFailed, Job: f.Job, RunID: f.RunID, Reason: "commit a run; it is tried again", Err: err})
-		if diskFull(err) && f.Output.Bytes > 0 {
+		if unkeepable(err) && f.Output.Bytes > 0 {
 			f.Output = claims.Output{Cut: f.Output.Bytes + f.Output.Cut}
 			f.Outcome, f.Cause, f.ExitCode = claims.Failed, claims.HostFault, nil
 			f.Reason = fmt.Sprintf("keep the output: %v", err)
@@ -183,8 +184,9 @@ func (l *loop) commit(f claims.Final) (claims.Finalized, error) {
 	}
 }
 
-func diskFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || (err != nil && strings.Contains(err.Error(), "disk is full"))
+// unkeepable says whether an output can never be committed: without it the outcome still can.
+func unkeepable(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, fs.ErrNotExist) || (err != nil && strings.Contains(err.Error(), "disk is full"))
 }
 
 // book moves a run's memory from what the loop expects to what the budget counts.
