@@ -150,6 +150,7 @@ func (d *demo) run(ctx context.Context, length time.Duration) (p proof, err erro
 	defer wg.Wait()
 	defer stop()
 	wg.Go(func() { d.ask(running, h, added) })
+	defer context.AfterFunc(ctx, h.Abort)() // who interrupts does not want to wait for the wedged job
 	began := d.app.now()
 	if err := h.Run(running); err != nil {
 		return p, unreachable(err)
