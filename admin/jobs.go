@@ -87,7 +87,10 @@ func (d *Direct) jobStatus(def host.Job, row claims.Job) host.JobStatus {
 	case row.Done:
 		s.State, s.Reason = host.Finished, "its repeat limit is reached"
 	case def.Schedule == "":
-		s.State, s.Reason = host.OnDemand, "it has no schedule; it runs when asked for: wcron run "+def.Name
+		s.State, s.Reason = host.OnDemand, def.Note
+		if def.Note == "" {
+			s.Reason = "it has no schedule; it runs when asked for"
+		}
 	case next.IsZero():
 		s.State, s.Reason = host.Finished, "its schedule has no further time"
 	}

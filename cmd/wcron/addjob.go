@@ -108,7 +108,7 @@ func (c *addCmd) Run(_ context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	next, err := sound(a, f, c.Name, j)
+	next, err := sound(a, f, c.Name, &j, true)
 	if err != nil {
 		return err
 	}
@@ -153,9 +153,10 @@ func told(a *app, f *config.File, name, action string, next time.Time) error {
 	return nil
 }
 
-// sound refuses a job that would be broken, and returns when it is due first; zero: it has no schedule.
-func sound(a *app, f *config.File, name string, j config.Job) (next time.Time, err error) {
-	if _, err := config.EncodeJob(j, config.KindJobFile); err != nil {
+// sound refuses a job that would be broken, and returns when it is due next; zero: never. A schedule that is new must be due some
+// time; one that was there before may be over. What counts from now is written as the time that it comes to.
+func sound(a *app, f *config.File, name string, j *config.Job, fresh bool) (next time.Time, err error) {
+	if _, err := config.EncodeJob(*j, config.KindJobFile); err != nil {
 		return next, refusedKeys(err)
 	}
 	source, err := openSource(f.Path, time.Time{})
@@ -189,15 +190,22 @@ func sound(a *app, f *config.File, name string, j config.Job) (next time.Time, e
 		return next, nil
 	}
 	now := a.now().Truncate(time.Second)
-	spec, err := schedule.Parse(text, schedule.Options{Location: loc, LocationSet: asked, Name: name, Now: now, Anchor: now})
+	opt := schedule.Options{Location: loc, LocationSet: asked, Name: name, Anchor: now}
+	if fresh {
+		opt.Now = now
+	}
+	spec, err := schedule.Parse(text, opt)
 	if err != nil {
 		return next, usage("schedule %q: %w; see wcron next --help", text, err)
 	}
 	for _, w := range spec.Warnings() {
 		fmt.Fprintf(a.stderr, "note: %s\n", w)
 	}
-	if next = spec.Next(now); next.IsZero() {
+	if next = spec.Next(now); next.IsZero() && fresh {
 		return next, usage("schedule %q: it is never due", text)
+	}
+	if j.Schedule != nil && strings.HasPrefix(strings.TrimSpace(text), "@in") {
+		j.Schedule = new("@at " + next.Format(time.RFC3339))
 	}
 	return next, nil
 }
@@ -274,7 +282,7 @@ func (c *editCmd) Run(_ context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		next, err := sound(a, f, c.Name, j)
+		next, err := sound(a, f, c.Name, &j, given.Schedule != nil || given.Timezone != nil)
 		if err != nil {
 			return err
 		}
@@ -371,6 +379,9 @@ func (c *rmCmd) Run(_ context.Context, a *app) error {
 	if err != nil && digest == "" {
 		if errors.Is(err, config.ErrName) {
 			return usage("%w", err)
+		}
+		if _, ok := f.Jobs[c.Name]; !ok && errors.Is(err, plugins.ErrNoFile) {
+			return exitError{exitBad, fmt.Errorf("%w; a job that is made of a plugin alone goes with its file in %s", err, f.Plugins)}
 		}
 		return editError(f, c.Name, err)
 	}

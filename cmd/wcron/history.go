@@ -95,6 +95,14 @@ func outcomeText(r admin.Run) string {
 	return r.Outcome
 }
 
+// reasonOf is the reason, unless outcomeText says the same.
+func reasonOf(r admin.Run) string {
+	if r.ExitCode != nil && text(r.Reason) == fmt.Sprintf("exit code %d", *r.ExitCode) {
+		return ""
+	}
+	return text(r.Reason)
+}
+
 // lateEnough is how late a start has to be to be worth a word.
 const lateEnough = 2000
 
@@ -110,8 +118,8 @@ func runNote(r admin.Run, now time.Time) string {
 	} else if r.LatenessMS != nil && *r.LatenessMS >= lateEnough {
 		add("started %s late", took(r.LatenessMS))
 	}
-	if r.Reason != nil {
-		add("%s", *r.Reason)
+	if why := reasonOf(r); why != "" {
+		add("%s", why)
 	}
 	if r.Evidence != nil {
 		add("evidence: %s", *r.Evidence)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/wcron/wcron/admin"
@@ -61,7 +62,7 @@ func header(a *app, o *operator) {
 		}
 	}
 	for _, h := range s.Hosts {
-		fmt.Fprintf(a.stdout, "host %s (pid %d on %s) runs since %s", h.Instance, h.PID, printable(h.Machine), span(now.Sub(h.StartedAt)))
+		fmt.Fprintf(a.stdout, "host %s (pid %d on %s), up %s", h.Instance, h.PID, printable(h.Machine), span(now.Sub(h.StartedAt)))
 		if s.Instance != nil && h.Instance == *s.Instance {
 			fmt.Fprint(a.stdout, loadText(a, *s.Load))
 		} else if h.Running > 0 {
@@ -158,8 +159,11 @@ func reasonText(j admin.Job, now time.Time) string {
 	if s == "" {
 		s = text(j.Note)
 	}
-	if j.State != "active" && len(j.Running) > 0 && j.State != "manual" {
-		s = j.State + ": " + s
+	switch {
+	case j.State == "manual": // that is as it should be, so the remedy can stay away
+		s, _, _ = strings.Cut(s, ";")
+	case j.State != "active" && len(j.Running) > 0:
+		s = strings.TrimSuffix(j.State+": "+s, ": ")
 	}
 	if j.WaitingSince != nil {
 		s = fmt.Sprintf("waits since %s: %s", span(now.Sub(*j.WaitingSince)), s)

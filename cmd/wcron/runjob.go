@@ -261,8 +261,8 @@ func summary(r admin.Run) string {
 	if r.DurationMS != nil {
 		s += " after " + took(r.DurationMS)
 	}
-	if r.Reason != nil {
-		s += "; " + printable(*r.Reason)
+	if why := reasonOf(r); why != "" {
+		s += "; " + printable(why)
 	}
 	return s
 }
