@@ -130,12 +130,11 @@ func (d *Direct) ensure(ctx context.Context, name string) error {
 	if err != nil || len(hosts) == 0 {
 		return err
 	}
-	times, err := host.Occurrences(claims.Job{Name: name, Schedule: def.Schedule, Timezone: def.Timezone, Anchor: now})
-	if err != nil {
-		return nil // a schedule that cannot be read is not registered by a host either
+	// A schedule that cannot be read is not registered by a host either.
+	if times, bad := host.Occurrences(claims.Job{Name: name, Schedule: def.Schedule, Timezone: def.Timezone, Anchor: now}); bad == nil {
+		put := claims.Put{Name: name, Schedule: def.Schedule, Timezone: def.Timezone, First: times(now)}
+		_, err = d.cfg.Store.Put(ctx, now, d.cfg.Source, []claims.Put{put})
 	}
-	put := claims.Put{Name: name, Schedule: def.Schedule, Timezone: def.Timezone, First: times(now)}
-	_, err = d.cfg.Store.Put(ctx, now, d.cfg.Source, []claims.Put{put})
 	return err
 }
 

@@ -135,7 +135,7 @@ func (s *stream) begin() {
 func (s *stream) Write(p []byte) (int, error) {
 	s.begin()
 	_ = s.control.SetWriteDeadline(time.Now().Add(writeTime))
-	defer s.control.SetWriteDeadline(time.Time{})
+	defer func() { _ = s.control.SetWriteDeadline(time.Time{}) }()
 	n, err := s.w.Write(p)
 	if err == nil {
 		_ = s.control.Flush()

@@ -58,7 +58,8 @@ func (d *Direct) withOthers(out []Job, mine map[string]bool, rows map[string]cla
 		if mine[name] || row.Source == d.cfg.Source {
 			continue
 		}
-		def := host.Job{Name: name, Schedule: row.Schedule, Timezone: row.Timezone}
+		// The ledger's text names the zone that it is read in, which the view shows beside it.
+		def := host.Job{Name: name, Schedule: strings.TrimPrefix(row.Schedule, "CRON_TZ="+row.Timezone+" "), Timezone: row.Timezone}
 		s := d.jobStatus(def, row)
 		s.Next = row.Next
 		if s.State == host.Active || s.State == host.OnDemand {

@@ -56,7 +56,7 @@ func removeStale(path string) error {
 	}
 	conn, err := net.DialTimeout("unix", path, pingTimeout)
 	if err == nil {
-		conn.Close()
+		_ = conn.Close()
 		return ErrInUse
 	}
 	return os.Remove(path)
@@ -84,11 +84,12 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	}
 	closing, stop := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer stop()
-	if err := srv.Shutdown(closing); err != nil {
+	err := srv.Shutdown(closing)
+	if err != nil {
 		err = srv.Close()
-		<-failed
-		return err
 	}
-	<-failed
-	return nil
+	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	return err
 }

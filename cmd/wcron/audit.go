@@ -22,13 +22,38 @@ func (*auditCmd) Help() string {
 
 // audited is the answer for programs.
 type audited struct {
-	OK       bool             `json:"ok"`
-	Findings []claims.Finding `json:"findings"`
+	OK       bool            `json:"ok"`
+	Findings []ledgerFinding `json:"findings"`
+}
+
+// ledgerFinding is a claims.Finding with all fields present.
+type ledgerFinding struct {
+	Code   string  `json:"code"`
+	Job    string  `json:"job"`
+	Slot   *string `json:"slot"`
+	RunID  *string `json:"run_id"`
+	What   string  `json:"what"`
+	Remedy string  `json:"remedy"`
+}
+
+func findingsOf(found []claims.Finding) []ledgerFinding {
+	out := make([]ledgerFinding, len(found))
+	for i, f := range found {
+		out[i] = ledgerFinding{Code: f.Code, Job: f.Job, What: f.What, Remedy: f.Remedy}
+		if f.Slot != "" {
+			out[i].Slot = &found[i].Slot
+		}
+		if f.RunID != "" {
+			out[i].RunID = &found[i].RunID
+		}
+	}
+	return out
 }
 
 // Run checks the ledger.
 func (c *auditCmd) Run(ctx context.Context, a *app) error {
 	return a.withOperator(ctx, func(o *operator) error {
+		defer a.slow("reading the ledger")()
 		found, err := claims.Audit(ctx, o.store, claims.AuditOptions{
 			Now:         a.now(),
 			Occurrences: host.Occurrences,
@@ -62,15 +87,12 @@ func judge(ctx context.Context, o *operator, owner claims.Owner) (fingerprint.Ve
 }
 
 func (c *auditCmd) show(a *app, o *operator, found []claims.Finding, left int) error {
-	if found == nil {
-		found = []claims.Finding{}
-	}
 	var bad error
 	if len(found) > 0 {
 		bad = exitError{exitBad, nil}
 	}
 	if a.json {
-		if err := a.emit(audited{OK: len(found) == 0, Findings: found}); err != nil {
+		if err := a.emit(audited{OK: len(found) == 0, Findings: findingsOf(found)}); err != nil {
 			return err
 		}
 		return bad

@@ -30,6 +30,7 @@ const cancelPatience = 1500 * time.Millisecond
 // Run asks for the end of a run, and waits a little for it.
 func (c *cancelCmd) Run(ctx context.Context, a *app) error {
 	return a.withOperator(ctx, func(o *operator) error {
+		defer a.slow("waiting for the run's owner")()
 		asked, err := o.Do(ctx, admin.Request{Kind: claims.Cancel, RunID: c.RunID, By: caller(), Force: c.Force})
 		if err != nil {
 			return err

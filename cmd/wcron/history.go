@@ -89,7 +89,7 @@ func outcomeText(r admin.Run) string {
 	switch cause := text(r.Cause); {
 	case r.ExitCode != nil && r.Outcome == string(claims.Failed):
 		return fmt.Sprintf("failed (exit %d)", *r.ExitCode)
-	case cause != "" && !(r.Outcome == "timeout" || r.Outcome == "trapped" && cause == "trap"):
+	case cause != "" && cause != string(claims.Deadline) && cause != string(claims.Trap): // those two say no more than the outcome
 		return fmt.Sprintf("%s (%s)", r.Outcome, strings.ReplaceAll(cause, "_", " "))
 	}
 	return r.Outcome

@@ -52,8 +52,11 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 func header(a *app, o *operator) {
 	now := a.now().In(o.zone())
 	s := o.status
+	start := "start one with: wcron serve -c " + quoted(o.file.Path)
+	if n := len(s.Hosts); n > 0 && n == len(o.elsewhere) {
+		fmt.Fprintf(a.stdout, "%s; %s\n", a.paint(yellow, "no host is running these jobs"), start)
+	}
 	if len(s.Hosts) == 0 {
-		start := "start one with: wcron serve -c " + o.file.Path
 		if s.LastSeenAt == nil {
 			fmt.Fprintf(a.stdout, "%s; %s\n", a.paint(yellow, "no host is running, and none has been yet"), start)
 		} else {
@@ -67,6 +70,9 @@ func header(a *app, o *operator) {
 			fmt.Fprint(a.stdout, loadText(a, *s.Load))
 		} else if h.Running > 0 {
 			fmt.Fprintf(a.stdout, ", %s", plural(int64(h.Running), "run"))
+		}
+		if file := o.elsewhere[h.Instance]; file != "" {
+			fmt.Fprintf(a.stdout, ", with the jobs of %s", printable(file))
 		}
 		if h.Reason != nil {
 			fmt.Fprint(a.stdout, ", ", a.paint(yellow, "does not answer: "+printable(*h.Reason)))

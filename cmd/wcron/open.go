@@ -24,6 +24,8 @@ type operator struct {
 	status admin.Status
 	hosted bool         // a host answers, and acts on requests
 	set    *plugins.Set // the present jobs; nil while a host answers
+
+	elsewhere map[string]string // host file by instance, of hosts that have other jobs on this ledger
 }
 
 // storePatience is how long a command waits for the ledger's lock. Longer, and it should say who holds it.
@@ -35,7 +37,8 @@ func (a *app) open(ctx context.Context) (*operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &operator{file: f, place: placeOf(f)}
+	o := &operator{file: f, place: placeOf(f), elsewhere: map[string]string{}}
+	defer a.slow("waiting for the ledger in " + o.place.state)()
 	o.store, err = sqlitestore.Open(ctx, sqlitestore.Config{Dir: o.place.state, LockWait: storePatience})
 	if err != nil {
 		return nil, unreachable(err)
@@ -64,6 +67,9 @@ func (o *operator) find(ctx context.Context, now func() time.Time) error {
 		if err == nil && s.Source == o.file.Path {
 			o.API, o.status, o.hosted = client, s, true
 			return nil
+		}
+		if err == nil {
+			o.elsewhere[h.Instance] = s.Source
 		}
 	}
 	source, err := openSource(o.file.Path, time.Time{}) // a command looks once, at whatever is there
@@ -131,6 +137,12 @@ func caller() string {
 		return u.Username
 	}
 	return "unknown"
+}
+
+// slow tells on stderr what takes so long if it is not over within two seconds.
+func (a *app) slow(what string) (over func()) {
+	t := time.AfterFunc(2*time.Second, func() { fmt.Fprintf(a.stderr, "wcron: still %s\n", what) })
+	return func() { t.Stop() }
 }
 
 // emitAll prints one object per line.

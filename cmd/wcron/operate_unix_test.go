@@ -196,6 +196,40 @@ func TestRunKilled(t *testing.T) {
 	}
 }
 
+// TestTwoJobSets has two configurations on one ledger: a host runs its own jobs, and the others say so.
+func TestTwoJobSets(t *testing.T) {
+	t.Parallel()
+	h := newHome(t, "")
+	h.drop("mine", guest.Hello(), "schedule = \"@yearly\"\n")
+	if err := os.MkdirAll(h.path("others"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	other := h.path("other.toml")
+	h.replace(other, []byte("plugins = \"others\"\nstate = \"state\"\n"))
+	h.replace(h.path("others", "theirs.wasm"), guest.Hello())
+	h.serve()
+	h.await("the job is registered", func() bool { return strings.Contains(squeeze(h.at(0, "list")), "mine active") })
+	out, code := h.wcron("list", "-c", other)
+	if code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	contains(t, out, "with the jobs of "+h.file(), "no host is running these jobs; start one with: wcron serve -c "+other,
+		"mine active @yearly", "it belongs to the jobs of "+h.file(), "theirs manual")
+	out, code = h.wcron("run", "theirs", "-c", other)
+	if code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	contains(t, out, "hello from theirs")
+	// A request reaches the host that has the job, whichever configuration it was made with.
+	if out, code = h.wcron("run", "mine", "--wait", "-c", other); code != 0 || !strings.Contains(out, "hello from mine") {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+	if out, code = h.wcron("pause", "mine", "-c", other); code != 0 {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+	contains(t, h.at(0, "list"), "mine paused")
+}
+
 // TestEditors lets several people change one file at once: each key that was acknowledged is there.
 func TestEditors(t *testing.T) {
 	t.Parallel()

@@ -19,14 +19,6 @@ func relative(t, now time.Time) string {
 	return "in " + span(d)
 }
 
-// relativeTo is relative of a time that may not be there.
-func relativeTo(t *time.Time, now time.Time) string {
-	if t == nil {
-		return ""
-	}
-	return relative(*t, now)
-}
-
 // span is a duration in one unit, or two where one alone would be rough: "12ms", "3.2s", "45s", "5m", "3h10m", "2d4h".
 func span(d time.Duration) string {
 	const day = 24 * time.Hour

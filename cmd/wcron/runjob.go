@@ -38,16 +38,15 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return a.withOperator(ctx, func(o *operator) error {
-		if !o.hosted {
-			if err := compiles(ctx, o, c.Job); err != nil {
-				return err
-			}
+		alone, err := c.ownRun(ctx, o)
+		if err != nil {
+			return err
 		}
 		asked, err := o.Do(ctx, admin.Request{Kind: claims.Trigger, Job: c.Job, Input: input, By: caller()})
 		if err != nil {
 			return err
 		}
-		if o.hosted && !c.Wait {
+		if !alone && !c.Wait {
 			if a.json {
 				return a.emit(asked)
 			}
@@ -55,11 +54,26 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 			return nil
 		}
 		w := &waiter{a: a, o: o, asked: asked}
-		if o.hosted {
+		if !alone {
 			return w.wait(ctx)
 		}
 		return c.alone(ctx, a, o, w)
 	})
+}
+
+// ownRun decides whether this process has to make the run, and makes sure that it can. A job of another configuration is left to
+// the hosts of that one.
+func (c *runCmd) ownRun(ctx context.Context, o *operator) (bool, error) {
+	if o.hosted {
+		return false, nil
+	}
+	if _, ours := o.set.Job(c.Job); ours {
+		return true, compiles(ctx, o, c.Job)
+	}
+	if len(o.status.Hosts) == 0 {
+		return false, fmt.Errorf("job %q: %w in the configuration", c.Job, claims.ErrNoJob)
+	}
+	return false, nil
 }
 
 // input reads and checks the JSON.
@@ -110,12 +124,12 @@ func compiles(ctx context.Context, o *operator, name string) error {
 	if err != nil {
 		return unreachable(err)
 	}
-	defer e.Close(context.WithoutCancel(ctx))
+	defer func() { _ = e.Close(context.WithoutCancel(ctx)) }()
 	m, err := e.Compile(ctx, wasm)
 	if err != nil {
 		return exitError{exitBad, fmt.Errorf("job %s: %s: %w", name, j.Plugin, err)}
 	}
-	defer m.Close(context.WithoutCancel(ctx))
+	defer func() { _ = m.Close(context.WithoutCancel(ctx)) }()
 	if err := m.CheckEntry(j.Settings.Entry); err != nil {
 		return exitError{exitBad, fmt.Errorf("job %s: %s: %w", name, j.Plugin, err)}
 	}
@@ -129,9 +143,6 @@ func (c *runCmd) alone(ctx context.Context, a *app, o *operator, w *waiter) erro
 		if j.Name == c.Job {
 			job = j
 		}
-	}
-	if job.Name == "" {
-		return fmt.Errorf("job %q: %w in the configuration", c.Job, claims.ErrNoJob)
 	}
 	cfg := hostConfig(o.file, o.place)
 	cfg.Store, cfg.Jobs, cfg.Only, cfg.DrainTimeout = o.store, host.NewJobs(job), *w.asked.Slot, -1
