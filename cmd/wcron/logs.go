@@ -29,7 +29,8 @@ func (*logsCmd) Help() string {
 // Run prints the output.
 func (c *logsCmd) Run(ctx context.Context, a *app) error {
 	return a.withOperator(ctx, func(o *operator) error {
-		run, job, err := c.pick(ctx, o)
+		ledger := o.ledger() // whoever follows a job goes on when its host is started anew
+		run, job, err := c.pick(ctx, o, ledger)
 		if err != nil {
 			return err
 		}
@@ -40,20 +41,20 @@ func (c *logsCmd) Run(ctx context.Context, a *app) error {
 			return exitError{exitBad, fmt.Errorf("job %s has not run yet; see wcron list", job)}
 		}
 		if run != nil {
-			if err := c.print(ctx, a, o, *run); err != nil {
+			if err := c.print(ctx, a, ledger, *run); err != nil {
 				return err
 			}
 		}
 		if c.Follow && job != "" {
-			return c.more(ctx, a, o, job, run)
+			return c.more(ctx, a, ledger, job, run)
 		}
 		return nil
 	})
 }
 
 // pick finds the run that is meant; job is set when it is meant as the newest one of that job. nil: there is none yet.
-func (c *logsCmd) pick(ctx context.Context, o *operator) (run *admin.Run, job string, err error) {
-	runs, err := o.Runs(ctx, claims.RunQuery{Job: c.What, Limit: 1})
+func (c *logsCmd) pick(ctx context.Context, o *operator, ledger admin.API) (run *admin.Run, job string, err error) {
+	runs, err := ledger.Runs(ctx, claims.RunQuery{Job: c.What, Limit: 1})
 	if err != nil {
 		return nil, "", err
 	}
@@ -70,7 +71,7 @@ func (c *logsCmd) pick(ctx context.Context, o *operator) (run *admin.Run, job st
 	if slices.ContainsFunc(jobs, func(j admin.Job) bool { return j.Job == c.What }) {
 		return nil, c.What, nil
 	}
-	runs, err = o.Runs(ctx, claims.RunQuery{RunID: c.What, Limit: 1})
+	runs, err = ledger.Runs(ctx, claims.RunQuery{RunID: c.What, Limit: 1})
 	if err != nil {
 		return nil, "", err
 	}
@@ -81,16 +82,16 @@ func (c *logsCmd) pick(ctx context.Context, o *operator) (run *admin.Run, job st
 }
 
 // print writes one run's output, between a line that says which run it is and, if it is followed, one that says how it ended.
-func (c *logsCmd) print(ctx context.Context, a *app, o *operator, r admin.Run) error {
+func (c *logsCmd) print(ctx context.Context, a *app, ledger admin.API, r admin.Run) error {
 	if !a.json {
 		what := outcomeText(r)
 		if r.EndedAt != nil {
-			what += " " + relative(*r.EndedAt, a.now().In(o.zone()))
+			what += " " + relative(*r.EndedAt, a.now())
 		}
 		fmt.Fprintf(a.stderr, "run %s of %s, %s\n", r.RunID, r.Job, what)
 	}
 	out, end := c.writer(a, r)
-	err := o.Output(ctx, r.RunID, c.Follow, out)
+	err := ledger.Output(ctx, r.RunID, c.Follow, out)
 	if err = errors.Join(err, end()); err != nil {
 		if ctx.Err() != nil {
 			return exitError{exitInterrupted, nil}
@@ -100,7 +101,7 @@ func (c *logsCmd) print(ctx context.Context, a *app, o *operator, r admin.Run) e
 	if !c.Follow || r.EndedAt != nil || a.json {
 		return nil
 	}
-	runs, err := o.Runs(ctx, claims.RunQuery{RunID: r.RunID})
+	runs, err := ledger.Runs(ctx, claims.RunQuery{RunID: r.RunID})
 	if err == nil && len(runs) == 1 {
 		fmt.Fprintln(a.stderr, summary(runs[0]))
 	}
@@ -116,7 +117,7 @@ func (c *logsCmd) writer(a *app, r admin.Run) (w io.Writer, end func() error) {
 }
 
 // more goes on with the runs after the last one, until ctx ends.
-func (c *logsCmd) more(ctx context.Context, a *app, o *operator, job string, last *admin.Run) error {
+func (c *logsCmd) more(ctx context.Context, a *app, ledger admin.API, job string, last *admin.Run) error {
 	tick := time.NewTicker(3 * pollEvery)
 	defer tick.Stop()
 	seen := map[string]bool{}
@@ -124,7 +125,7 @@ func (c *logsCmd) more(ctx context.Context, a *app, o *operator, job string, las
 		seen[last.RunID] = true
 	}
 	for {
-		runs, err := o.Runs(ctx, claims.RunQuery{Job: job, Limit: 50})
+		runs, err := ledger.Runs(ctx, claims.RunQuery{Job: job, Limit: 50})
 		if err != nil && ctx.Err() == nil {
 			return err
 		}
@@ -134,7 +135,7 @@ func (c *logsCmd) more(ctx context.Context, a *app, o *operator, job string, las
 				continue
 			}
 			seen[r.RunID] = true
-			if err := c.print(ctx, a, o, r); err != nil {
+			if err := c.print(ctx, a, ledger, r); err != nil {
 				return err
 			}
 		}

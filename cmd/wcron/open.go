@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/user"
+	"path/filepath"
 	"time"
 
 	"github.com/wcron/wcron/admin"
@@ -33,20 +35,43 @@ const storePatience = 5 * time.Second
 
 // open finds the ledger of the configuration, and a host on it. Close gives back what it holds.
 func (a *app) open(ctx context.Context) (*operator, error) {
-	f, err := a.load()
-	if err != nil {
-		return nil, err
+	f, refused := a.load()
+	if refused != nil {
+		if f = a.lastGood(refused); f == nil {
+			return nil, refused
+		}
 	}
 	o := &operator{file: f, place: placeOf(f), elsewhere: map[string]string{}}
 	defer a.slow("waiting for the ledger in " + o.place.state)()
-	o.store, err = sqlitestore.Open(ctx, sqlitestore.Config{Dir: o.place.state, LockWait: storePatience})
+	store, err := sqlitestore.Open(ctx, sqlitestore.Config{Dir: o.place.state, LockWait: storePatience})
 	if err != nil {
 		return nil, unreachable(err)
 	}
+	o.store = store
 	if err := o.find(ctx, a.now); err != nil {
 		return nil, errors.Join(err, o.close())
 	}
+	if refused != nil { // find has got that far only because a host goes on with what it had before
+		_ = a.fail(refused)
+		fmt.Fprintf(a.stderr, "wcron: the host goes on with the configuration that it had before, and so does this command\n\n")
+	}
 	return o, nil
+}
+
+// lastGood is where a configuration that is refused now most likely has its ledger. The host that runs on it tells whether that
+// is so: a broken file must not keep anybody from ending a run. nil: there is nothing.
+func (a *app) lastGood(refused error) *config.File {
+	var broken *config.Error
+	path, err := a.locate()
+	if err != nil || !errors.As(refused, &broken) {
+		return nil
+	}
+	f := config.Default(filepath.Dir(path))
+	f.Path = path
+	if _, err := os.Stat(filepath.Join(f.State, "ledger.db")); err != nil {
+		return nil
+	}
+	return f
 }
 
 func (o *operator) close() error { return o.store.Close() }
@@ -90,6 +115,11 @@ func (o *operator) find(ctx context.Context, now func() time.Time) error {
 	}
 	o.API = direct
 	return nil
+}
+
+// ledger reads the history and the outputs without a host, and so outlives it.
+func (o *operator) ledger() admin.API {
+	return admin.NewDirect(admin.Config{Store: o.store, Source: o.file.Path, Spool: o.place.spool})
 }
 
 // zone is the one in which times are shown: that of jobs that name none.

@@ -137,6 +137,45 @@ func TestFollowAJob(t *testing.T) {
 	}
 }
 
+// TestFollowThroughARestart goes on when the host is another one.
+func TestFollowThroughARestart(t *testing.T) {
+	t.Parallel()
+	h := newHome(t, "")
+	h.drop("tick", guest.Hello(), eachSecond)
+	h.drop("slow", guest.Sleep(2*time.Second), "")
+	p := h.serve()
+	h.await("the jobs are there", func() bool { return strings.Contains(squeeze(h.at(0, "list")), "slow manual") })
+	f := h.lines("logs", "-f", "tick")
+	f.await("a run is printed", func() bool { return strings.Contains(f.text(), "hello from tick") })
+	w := h.lines("run", "slow", "--wait")
+	w.await("the run is printed live", func() bool { return strings.Contains(w.text(), "sleeping 2s") })
+	p.stop() // which waits for the slow run
+	if code := w.exit(); code != 0 {
+		t.Errorf("run --wait ended with %d:\n%s", code, w.text())
+	}
+	n := strings.Count(f.text(), "hello from tick")
+	h.serve()
+	f.await("another run is printed", func() bool { return strings.Count(f.text(), "hello from tick") > n })
+}
+
+// TestOperateOnABrokenConfiguration: what is wrong in a file keeps nobody from a host that runs on.
+func TestOperateOnABrokenConfiguration(t *testing.T) {
+	t.Parallel()
+	h := newHome(t, "")
+	h.drop("sleeper", guest.Sleep(time.Hour), "timeout = \"2h\"\n")
+	p := h.serve()
+	h.await("the job is there", func() bool { return strings.Contains(squeeze(h.at(0, "list")), "sleeper manual") })
+	h.at(0, "run", "sleeper")
+	h.configure("nonsense = 1\n")
+	contains(t, h.at(0, "list"), "wcron.toml:1:1: nonsense: unknown key", "the host goes on with the configuration that it had before", "host host-")
+	h.await("the run is there", func() bool { return strings.Contains(h.at(0, "list"), "running") })
+	out := h.at(0, "history", "sleeper", "--json")
+	_, id, _ := strings.Cut(out, `{"run_id":"`)
+	contains(t, h.at(0, "cancel", id[:36]), "killed (cancelled)")
+	p.stop()
+	contains(t, h.at(exitUsage, "list"), "nonsense: unknown key", "the configuration is refused")
+}
+
 // TestForceOnAStoppedHost closes the run of a host that does not act: nothing that it does later changes that.
 func TestForceOnAStoppedHost(t *testing.T) {
 	t.Parallel()

@@ -53,7 +53,7 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 			fmt.Fprintf(a.stdout, "asked for a run of %s, slot %s; see wcron logs -f %s\n", c.Job, *asked.Slot, c.Job)
 			return nil
 		}
-		w := &waiter{a: a, o: o, asked: asked}
+		w := &waiter{a: a, o: o, ledger: o.ledger(), asked: asked}
 		if !alone {
 			return w.wait(ctx)
 		}
@@ -167,12 +167,13 @@ func (c *runCmd) alone(ctx context.Context, a *app, o *operator, w *waiter) erro
 
 // waiter follows a slot to its verdict.
 type waiter struct {
-	a     *app
-	o     *operator
-	asked admin.Answer
-	own   *host.Host // this process's own; nil: the host that answers
-	seen  map[string]bool
-	told  string // the last reason that was printed
+	a      *app
+	o      *operator
+	ledger admin.API // so that it outlives the host
+	asked  admin.Answer
+	own    *host.Host // this process's own; nil: the host that answers
+	seen   map[string]bool
+	told   string // the last reason that was printed
 }
 
 const pollEvery = 100 * time.Millisecond
@@ -221,7 +222,7 @@ func (w *waiter) interrupted(ctx context.Context, err error) error {
 }
 
 func (w *waiter) verdict(ctx context.Context) (*string, error) {
-	slots, err := w.o.Slots(ctx, claims.SlotQuery{Job: w.asked.Job, Since: w.asked.ScheduledAt, Limit: -1})
+	slots, err := w.ledger.Slots(ctx, claims.SlotQuery{Job: w.asked.Job, Since: w.asked.ScheduledAt, Limit: -1})
 	for _, s := range slots {
 		if s.Slot == *w.asked.Slot {
 			return s.Verdict, err
@@ -232,7 +233,7 @@ func (w *waiter) verdict(ctx context.Context) (*string, error) {
 
 // newRuns prints the output of the runs that are new, each to its end, and returns the last one of all.
 func (w *waiter) newRuns(ctx context.Context) (last *admin.Run, err error) {
-	runs, err := w.o.Runs(ctx, claims.RunQuery{Slot: *w.asked.Slot})
+	runs, err := w.ledger.Runs(ctx, claims.RunQuery{Slot: *w.asked.Slot})
 	if err != nil || len(runs) == 0 {
 		return nil, err
 	}
@@ -252,10 +253,10 @@ func (w *waiter) follow(ctx context.Context, id string) error {
 	if w.a.json {
 		out = io.Discard
 	}
-	if err := w.o.Output(ctx, id, true, out); err != nil {
+	if err := w.ledger.Output(ctx, id, true, out); err != nil {
 		return err
 	}
-	runs, err := w.o.Runs(ctx, claims.RunQuery{RunID: id})
+	runs, err := w.ledger.Runs(ctx, claims.RunQuery{RunID: id})
 	if err != nil || len(runs) == 0 {
 		return err
 	}
@@ -283,8 +284,11 @@ func (w *waiter) progress(ctx context.Context) error {
 	why := ""
 	if w.own == nil {
 		jobs, err := w.o.Jobs(ctx)
+		if err != nil {
+			why = err.Error()
+		}
 		for _, j := range jobs {
-			if err == nil && j.Job == w.asked.Job {
+			if j.Job == w.asked.Job {
 				why = text(j.Reason)
 			}
 		}
