@@ -73,7 +73,7 @@ func Crowd(ctx context.Context, o CrowdOptions) (*CrowdFigures, error) {
 	if err != nil {
 		return nil, fmt.Errorf("crowd: %w", err)
 	}
-	defer store.Close()
+	defer func() { _ = store.Close() }()
 
 	f := &CrowdFigures{Machine: newMachine(), Jobs: o.Jobs, Seconds: int(o.For / time.Second)}
 	cfg := dir.config(store, crowdJobs(o))

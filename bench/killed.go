@@ -66,7 +66,7 @@ func Killed(ctx context.Context, o KilledOptions) (*KilledFigures, error) {
 	if err != nil {
 		return nil, fmt.Errorf("killed: %w", err)
 	}
-	defer store.Close()
+	defer func() { _ = store.Close() }()
 	f := &KilledFigures{Machine: newMachine(), Kills: o.Kills, Seed: o.Seed, flying: map[string]bool{}, died: map[string]time.Time{},
 		reborn: map[string]time.Time{}}
 	rng := rand.New(rand.NewPCG(o.Seed, 0))

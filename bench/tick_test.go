@@ -141,8 +141,8 @@ func claimAndCommit(b *testing.B, s *sqlitestore.Store, now time.Time, first, n,
 }
 
 func oneSlot(b *testing.B, s *sqlitestore.Store, now time.Time, i int) error {
-	job, round := jobName(i%manyJobs), time.Duration(i/manyJobs)
-	due := now.Add(24*time.Hour + round*time.Second)
+	job, round := jobName(i%manyJobs), i/manyJobs
+	due := now.Add(24*time.Hour + time.Duration(round)*time.Second)
 	got, err := s.Claim(b.Context(), now, "owner", []claims.Claim{{
 		Slot: claims.ScheduledSlot(job, due), Attempt: 1, RunID: fmt.Sprintf("run-%08d", i), Deadline: due.Add(time.Minute), Digest: "d",
 		From: due, Next: due.Add(time.Second),

@@ -65,7 +65,7 @@ func TwoHosts(ctx context.Context, o TwoHostsOptions) (*TwoHostsFigures, error) 
 	if err != nil {
 		return nil, fmt.Errorf("twohosts: %w", err)
 	}
-	defer store.Close()
+	defer func() { _ = store.Close() }()
 	l, err := readLedger(ctx, store, stopped)
 	if err == nil {
 		err = f.read(l, w)

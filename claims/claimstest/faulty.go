@@ -161,7 +161,7 @@ func story(t *testing.T, h Harness, f *Faulty) []string {
 	w.must(err)
 	w.audit()
 	end := dump(t, w.s)
-	w.must(f.Store.Close())
+	w.must(f.Close())
 	return end
 }
 

@@ -108,7 +108,7 @@ func ownerDied(w *world) {
 	}
 	p := w.probe(w.s, "owner-gamma", claims.LockFree)
 	third := w.h.Again(w.T, w.s)
-	w.Cleanup(func() { third.Close() })
+	w.Cleanup(func() { _ = third.Close() })
 	w.probe(third, "owner-gamma", claims.LockHeld).Release()
 	if _, err := third.Join(w.ctx, w.now, claims.Owner{ID: "owner-gamma", PID: 1, Started: w.now, Seen: w.now}); err == nil {
 		w.Errorf("somebody came back as an owner that is being recovered")

@@ -209,7 +209,7 @@ func (w *world) operators(stores ...claims.Store) {
 	edits.Wait()
 	cancel(enough)
 	group.Wait()
-	if err := context.Cause(ctx); err != enough {
+	if err := context.Cause(ctx); !errors.Is(err, enough) {
 		w.Error(err)
 	}
 	begin := w.now

@@ -61,7 +61,7 @@ func (w *world) again() claims.Store {
 		w.Skip("needs a second opening of the store")
 	}
 	s := w.h.Again(w.T, w.s)
-	w.Cleanup(func() { s.Close() })
+	w.Cleanup(func() { _ = s.Close() })
 	return s
 }
 
