@@ -70,7 +70,7 @@ func work(ctx context.Context, o order, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer func() { _ = store.Close() }()
 	cfg := dir.config(store, jobs)
 	cfg.Instance, cfg.OrphanGrace = o.Instance, o.OrphanGrace
 	r, err := launch(cfg)
