@@ -61,7 +61,7 @@ func header(a *app, o *operator) {
 			fmt.Fprintf(a.stdout, "%s; %s\n", a.paint(yellow, "no host is running, and none has been yet"), start)
 		} else {
 			fmt.Fprintf(a.stdout, "%s; %s\n",
-				a.paint(yellow, fmt.Sprintf("no host is running since %s (%s)", relative(*s.LastSeenAt, now), stamp(*s.LastSeenAt, o.zone()))), start)
+				a.paint(yellow, fmt.Sprintf("no host is running since %s (%s)", stamp(*s.LastSeenAt, o.zone()), relative(*s.LastSeenAt, now))), start)
 		}
 	}
 	for _, h := range s.Hosts {

@@ -25,6 +25,7 @@ func TestRelative(t *testing.T) {
 	now := time.Date(2026, 3, 8, 12, 0, 0, 0, time.FixedZone("", 3600))
 	tests := map[time.Duration]string{
 		0: "now", 900 * time.Millisecond: "now", -900 * time.Millisecond: "now", 5 * time.Minute: "in 5m", -5 * time.Minute: "5m ago",
+		-(5*time.Minute + 59*time.Second): "5m ago", 90 * time.Second: "in 1m30s",
 		13 * 24 * time.Hour: "in 13d", 14 * 24 * time.Hour: "2026-03-22", -20 * 24 * time.Hour: "2026-02-16",
 	}
 	for d, want := range tests {

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// relative says how far t is from now: "in 5m", "3h10m ago". What is more than two weeks away is a date in now's zone.
+// relative says how far t is from now, in whole minutes from two on: "in 1m30s", "3h10m ago". What is more than two weeks away is a
+// date in now's zone.
 func relative(t, now time.Time) string {
 	d := t.Sub(now)
 	switch {
@@ -13,7 +14,10 @@ func relative(t, now time.Time) string {
 		return t.In(now.Location()).Format("2006-01-02")
 	case d.Abs() < time.Second:
 		return "now"
-	case d < 0:
+	case d.Abs() >= 2*time.Minute:
+		d = d.Truncate(time.Minute)
+	}
+	if d < 0 {
 		return span(-d) + " ago"
 	}
 	return "in " + span(d)
