@@ -17,6 +17,7 @@ import (
 
 	"github.com/wcron/wcron/admin"
 	"github.com/wcron/wcron/claims"
+	"github.com/wcron/wcron/claims/sqlitestore"
 	"github.com/wcron/wcron/internal/guest"
 )
 
@@ -267,6 +268,50 @@ func TestTwoJobSets(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, out)
 	}
 	contains(t, h.at(0, "list"), "mine paused")
+}
+
+// TestAuditFinds shows a run whose owner died ten minutes ago while no host was there to recover it.
+func TestAuditFinds(t *testing.T) {
+	t.Parallel()
+	h := newHome(t, "")
+	h.drop("lost", guest.Hello(), "")
+	ctx, then := context.Background(), time.Now().Add(-10*time.Minute).UTC().Truncate(time.Millisecond)
+	s, err := sqlitestore.Open(ctx, sqlitestore.Config{Dir: h.path("state")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner, err := claims.Self("host-dead", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Join(ctx, then, owner); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Put(ctx, then, h.file(), []claims.Put{{Name: "lost"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Request(ctx, then, claims.Request{Kind: claims.Trigger, Job: "lost", ID: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	const id = "0198c3d2-7f3a-7b21-8000-000000000001"
+	won, err := s.Claim(ctx, then, "host-dead", []claims.Claim{{Slot: claims.ManualSlot("lost", then, "x"), Attempt: 1, RunID: id}})
+	if err != nil || won[0].Status != claims.Won {
+		t.Fatalf("got %+v, %v", won, err)
+	}
+	if err := s.Close(); err != nil { // and so the owner's lock, as at a death
+		t.Fatal(err)
+	}
+	contains(t, h.at(exitBad, "audit"), "dead-owner", id, "1 finding in ")
+	var a audited
+	if err := json.Unmarshal([]byte(h.at(exitBad, "audit", "--json")), &a); err != nil {
+		t.Fatal(err)
+	}
+	if a.OK || len(a.Findings) != 1 || a.Findings[0].Code != "dead-owner" || text(a.Findings[0].RunID) != id || a.Findings[0].Remedy == "" {
+		t.Errorf("got %+v", a)
+	}
+	contains(t, h.at(0, "list"), "no host is running since "+then.Format("2006-01-02"), "(10m ago)")
+	contains(t, h.at(0, "cancel", "--force", id[:18]), "killed (cancelled); fenced by operator")
+	contains(t, h.at(0, "audit"), "ok: ")
 }
 
 // TestEditors lets several people change one file at once: each key that was acknowledged is there.
