@@ -64,8 +64,8 @@ type Config struct {
 	Plugin func(job string) string
 	// Source is the name of the job set in the ledger, host.Config.Source. Empty: "default".
 	Source string
-	// Zone is the time zone of jobs that name none, for people. Empty: "UTC".
-	Zone string
+	// Zone is the present time zone of jobs that name none, for people. nil: "UTC".
+	Zone func() string
 	// Spool is where runs spool their output. Empty: a run's output is readable only after its end.
 	Spool string
 	// Now is the clock. nil: time.Now.

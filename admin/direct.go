@@ -27,8 +27,8 @@ func NewDirect(cfg Config) *Direct {
 	if cfg.Source == "" {
 		cfg.Source = "default"
 	}
-	if cfg.Zone == "" {
-		cfg.Zone = "UTC"
+	if cfg.Zone == nil {
+		cfg.Zone = func() string { return "UTC" }
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -52,7 +52,7 @@ func (d *Direct) status(hosts []HostInfo, last time.Time) Status {
 	if hosts == nil {
 		hosts = []HostInfo{}
 	}
-	return Status{Hosts: hosts, LastSeenAt: instant(last), Source: d.cfg.Source, Timezone: d.cfg.Zone}
+	return Status{Hosts: hosts, LastSeenAt: instant(last), Source: d.cfg.Source, Timezone: d.cfg.Zone()}
 }
 
 // Runs implements API.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/wcron/wcron/claims"
 	"github.com/wcron/wcron/fingerprint"
-	"github.com/wcron/wcron/host"
 	"github.com/wcron/wcron/output"
 )
 
@@ -121,7 +120,8 @@ func (d *Direct) ensure(ctx context.Context, name string) error {
 		return fmt.Errorf("job %q: %w", name, claims.ErrNoJob)
 	}
 	now := d.now()
-	if _, err := d.cfg.Store.Put(ctx, now, d.cfg.Source, []claims.Put{{Name: name}}); err != nil {
+	put, bad := def.Registration(now)
+	if _, err := d.cfg.Store.Put(ctx, now, d.cfg.Source, []claims.Put{{Name: name, Definition: put.Definition}}); err != nil {
 		return err
 	}
 	// A host that joined meanwhile may have registered the job before that; what it put is put again. One that joins later
@@ -131,8 +131,7 @@ func (d *Direct) ensure(ctx context.Context, name string) error {
 		return err
 	}
 	// A schedule that cannot be read is not registered by a host either.
-	if times, bad := host.Occurrences(claims.Job{Name: name, Schedule: def.Schedule, Timezone: def.Timezone, Anchor: now}); bad == nil {
-		put := claims.Put{Name: name, Schedule: def.Schedule, Timezone: def.Timezone, First: times(now)}
+	if bad == nil {
 		_, err = d.cfg.Store.Put(ctx, now, d.cfg.Source, []claims.Put{put})
 	}
 	return err

@@ -69,7 +69,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{dir: dir, store: openStore(t, filepath.Join(dir, "state"))}
 	socket := filepath.Join(dir, "sockets", "s")
 	cfg := admin.Config{
-		Store: w.store, Jobs: jobs, Plugin: func(job string) string { return job + ".wasm" }, Source: "test", Zone: "Europe/Berlin",
+		Store: w.store, Jobs: jobs, Plugin: func(job string) string { return job + ".wasm" }, Source: "test", Zone: func() string { return "Europe/Berlin" },
 		Spool: filepath.Join(dir, "state", "spool"),
 	}
 	h, err := host.New(host.Config{

@@ -63,7 +63,8 @@ type Config struct {
 	Logger  *slog.Logger // default: none
 
 	// Only restricts the host to one pending slot: it registers nothing, claims nothing else, and Run returns once the slot has
-	// its verdict. This is how a run is made where no host is running.
+	// its verdict, here or by another host, or with an error when its job cannot run. This is how a run is made where no host is
+	// running.
 	Only string
 
 	rhythm rhythm // zero: the usual one

@@ -110,6 +110,19 @@ func Occurrences(row claims.Job) (func(after time.Time) time.Time, error) {
 	return spec.Next, nil
 }
 
+// Registration is what the ledger is told of a job that is added, or changed, at now. An error is that of its schedule.
+func (j Job) Registration(now time.Time) (claims.Put, error) {
+	p := claims.Put{Name: j.Name, Definition: j.definition(), Timezone: j.Timezone}
+	spec, err := parse(j.Schedule, j.Timezone, j.Name, now)
+	if err != nil {
+		return claims.Put{}, err
+	}
+	if spec != nil {
+		p.Schedule, p.Timezone, p.First = spec.String(), spec.Location().String(), spec.Next(now)
+	}
+	return p, nil
+}
+
 // register puts jobs into the ledger. A job whose schedule cannot be read keeps the one that it had.
 func (l *loop) register(jobs []*job) {
 	if l.h.cfg.Only != "" {
@@ -122,9 +135,9 @@ func (l *loop) register(jobs []*job) {
 		if j.badSpec != "" || (j.def.Broken != "" && j.def.Schedule == "") {
 			continue
 		}
-		p := claims.Put{Name: j.def.Name, Definition: j.def.definition(), Timezone: j.def.Timezone}
-		if spec, err := parse(j.def.Schedule, j.def.Timezone, j.def.Name, now); err == nil && spec != nil {
-			p.Schedule, p.Timezone, p.First = spec.String(), spec.Location().String(), spec.Next(now)
+		p, err := j.def.Registration(now)
+		if err != nil {
+			continue // badSpec has said so
 		}
 		puts, of = append(puts, p), append(of, j)
 	}

@@ -236,3 +236,47 @@ func TestOnlyRunsOnePendingSlot(t *testing.T) {
 		s.Close()
 	})
 }
+
+func TestOnlyEndsWhenItsJobCannotRunOrAnotherHostTookIt(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := openStore(t, privateDir(t))
+		defer s.Close()
+		now := time.Now().UTC()
+		if _, err := s.Put(t.Context(), now, "default", []claims.Put{{Name: "bad"}, {Name: "good"}}); err != nil {
+			t.Fatal(err)
+		}
+		bad := Job{Name: "bad", Module: Bytes([]byte("no module"))}
+		good := Job{Name: "good", Module: Bytes(guest.Sleep(10 * time.Second))}
+		only := func(job Job) error {
+			t.Helper()
+			if err := s.Request(t.Context(), now, claims.Request{Kind: claims.Trigger, Job: job.Name, ID: "x"}); err != nil {
+				t.Fatal(err)
+			}
+			h, err := New(Config{Store: s, Only: claims.ManualSlot(job.Name, now, "x").ID, Jobs: NewJobs(job)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return h.Run(context.Background())
+		}
+		if err := only(bad); err == nil || !strings.Contains(err.Error(), "cannot run") {
+			t.Errorf("a job that cannot run: %v", err)
+		}
+		unlock, err := s.LockJob(t.Context(), "good", 0) // so that this host loses the race
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			time.Sleep(3 * time.Second)
+			_, err := s.Claim(context.Background(), time.Now().UTC(), "another", []claims.Claim{{
+				Slot: claims.ManualSlot("good", now, "x"), Attempt: 1, RunID: "01900000-0000-7000-8000-000000000003",
+			}})
+			if err != nil {
+				t.Error(err)
+			}
+		}()
+		if err := only(good); err != nil {
+			t.Errorf("a slot that another host took: %v", err)
+		}
+		unlock()
+	})
+}

@@ -2,6 +2,8 @@ package host
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/wcron/wcron/claims"
@@ -22,6 +24,7 @@ func (l *loop) poll(ctx context.Context) {
 		} else {
 			rev = changes.Rev
 			l.post(func() { l.changed(changes) })
+			l.lookForOnly(ctx)
 		}
 		select {
 		case <-every.C:
@@ -54,6 +57,37 @@ func (l *loop) changed(c claims.Changes) {
 			r.kill(errCancelled)
 		}
 	}
+}
+
+// lookForOnly ends a host that is there for one slot when another host has taken it, or when its job cannot run.
+func (l *loop) lookForOnly(ctx context.Context) {
+	only := l.h.cfg.Only
+	if only == "" {
+		return
+	}
+	pending, err := l.h.cfg.Store.Pending(ctx)
+	if err != nil {
+		return // the next poll tells
+	}
+	waits := slices.ContainsFunc(pending, func(p claims.Pending) bool { return p.Slot.ID == only })
+	l.post(func() {
+		if l.claiming || len(l.running) > 0 {
+			return
+		}
+		if !waits {
+			l.finished = true
+			return
+		}
+		it := l.pending[only]
+		if it == nil {
+			return
+		}
+		if j := l.jobs[it.job]; j == nil {
+			l.fatal = fmt.Errorf("slot %s: job %s is not defined here", only, it.job)
+		} else if why := j.refusal(l.h.cfg.MemoryBudget); why != "" {
+			l.fatal = fmt.Errorf("slot %s: job %s cannot run: %s", only, it.job, why)
+		}
+	})
 }
 
 // addPending indexes work that is due apart from the schedule.

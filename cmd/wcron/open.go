@@ -104,7 +104,7 @@ func (o *operator) find(ctx context.Context, now func() time.Time) error {
 	o.set = source.Snapshot()
 	list := hostJobs(o.set)
 	direct := admin.NewDirect(admin.Config{
-		Store: o.store, Jobs: func() []host.Job { return list }, Source: o.file.Path, Zone: o.set.Zone.Name, Spool: o.place.spool, Now: now,
+		Store: o.store, Jobs: func() []host.Job { return list }, Source: o.file.Path, Zone: func() string { return o.set.Zone.Name }, Spool: o.place.spool, Now: now,
 		Plugin: func(name string) string {
 			j, _ := o.set.Job(name)
 			return j.Settings.Plugin

@@ -163,7 +163,7 @@ func hostConfig(f *config.File, p place) host.Config {
 // admin is what the operator's API works with.
 func (s *server) admin() admin.Config {
 	return admin.Config{
-		Store: s.store, Jobs: s.source.Jobs, Source: s.file.Path, Zone: s.source.Snapshot().Zone.Name, Spool: s.place.spool,
+		Store: s.store, Jobs: s.source.Jobs, Source: s.file.Path, Zone: func() string { return s.source.Snapshot().Zone.Name }, Spool: s.place.spool,
 		Plugin: func(name string) string {
 			j, _ := s.source.Snapshot().Job(name)
 			return j.Settings.Plugin
