@@ -136,7 +136,7 @@ func (d *Direct) view(s host.JobStatus, source string, running map[string][]stri
 	if v.Running == nil {
 		v.Running = []string{}
 	}
-	if s.Reason == s.Job.Note {
+	if s.Reason == s.Job.Note && s.State == host.Active {
 		v.Reason = nil
 	}
 	return v

@@ -212,7 +212,7 @@ func (b *builder) scheduleRemedy(j *Job, operator *layer) string {
 		return fmt.Sprintf("add %s (or another) to job %s in %s", line, j.Name, readable(operator.file))
 	}
 	side := nameOf(path.Base(j.Settings.Plugin)) + sidecarExt
-	return fmt.Sprintf("add the line %s (or another) to %s beside it, or to [jobs.%s] of the host file", line, side, j.Name)
+	return fmt.Sprintf("add %s, or another, to %s beside it or to [jobs.%s] of the host file", line, side, j.Name)
 }
 
 func (b *builder) complain(list ...config.Problem) { b.problem = append(b.problem, list...) }

@@ -166,8 +166,6 @@ func reasonText(j admin.Job, now time.Time) string {
 		s = text(j.Note)
 	}
 	switch {
-	case j.State == "manual": // that is as it should be, so the remedy can stay away
-		s, _, _ = strings.Cut(s, ";")
 	case j.State != "active" && len(j.Running) > 0:
 		s = strings.TrimSuffix(j.State+": "+s, ": ")
 	}
