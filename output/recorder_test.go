@@ -43,7 +43,9 @@ func TestRandomStreams(t *testing.T) {
 			if size := folderSize(t, cfg.Dir); size > limit*5/4+5*segUnit {
 				t.Fatalf("limit %d: the spool takes %d bytes", limit, size)
 			}
+			rec.mu.Lock() // as if its process were dead: the gather timer must not write meanwhile
 			checkPartial(t, cfg.Dir, stream[:len(stream)-len(rest)], limit)
+			rec.mu.Unlock()
 		}
 		k := mustFinish(t, rec)
 		check(t, k, stream, limit)
