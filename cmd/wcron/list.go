@@ -165,8 +165,7 @@ func reasonText(j admin.Job, now time.Time) string {
 	if s == "" {
 		s = text(j.Note)
 	}
-	switch {
-	case j.State != "active" && len(j.Running) > 0:
+	if j.State != "active" && len(j.Running) > 0 {
 		s = strings.TrimSuffix(j.State+": "+s, ": ")
 	}
 	if j.WaitingSince != nil {
