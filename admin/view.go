@@ -24,7 +24,7 @@ type Run struct {
 	ExitCode    *int64     `json:"exit_code"`
 	Reason      *string    `json:"reason"`
 	Owner       string     `json:"owner"`
-	Fuel        *int64     `json:"fuel"` // not metered yet: always null
+	Fuel        *int64     `json:"fuel"` // what the guest computed; null: not known
 	OutputBytes int64      `json:"output_bytes"`
 	Partial     bool       `json:"partial"` // the output is what a recovery could still find
 
@@ -47,6 +47,9 @@ func RunView(r claims.Run) Run {
 		OutputBytes: r.Output.Bytes, Partial: r.Output.Partial, Evidence: word(r.Evidence), Digest: r.Digest, StandsFor: r.StandsFor,
 		LateAt: instant(r.LateAt), LateOutcome: word(r.Late), OutputCutBytes: r.Output.Cut, MemoryBytes: r.Memory,
 		ClaimedAt: r.ClaimedAt.UTC(), Manual: r.Slot.Kind == claims.Manual,
+	}
+	if r.Fuel > 0 {
+		v.Fuel = &r.Fuel
 	}
 	if !r.StartedAt.IsZero() {
 		v.LatenessMS = new(r.StartedAt.Sub(r.Slot.At).Milliseconds())

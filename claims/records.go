@@ -106,6 +106,7 @@ type Run struct {
 	Evidence  string // of a recovery: what showed that the owner was gone
 	StandsFor int64  // further slots that were passed over and that this run stands for
 	Memory    int64  // peak of the guest's memory in bytes
+	Fuel      int64  // what the guest computed, in the sandbox's unit; 0: not known
 	Output    Output // without Inline: read it with History.Output
 	LateAt    time.Time
 	Late      Outcome // the result that came after the run was closed; nothing of it was committed but its output

@@ -145,6 +145,7 @@ type Final struct {
 	StartedAt time.Time
 	EndedAt   time.Time
 	Memory    int64
+	Fuel      int64
 	Output    Output
 	Retry     time.Time // when the next attempt is due; zero: this outcome is the slot's verdict
 	Disable   string    // reason for which the job is disabled until its definition changes

@@ -30,13 +30,13 @@ func finalRecords(w *world) {
 	w.wait(time.Second)
 	code := int64(3)
 	f := w.final(tok, claims.Failed)
-	f.Cause, f.ExitCode, f.Reason, f.Evidence, f.Memory = claims.Exit, &code, "exit code 3", "none", 1<<20
+	f.Cause, f.ExitCode, f.Reason, f.Evidence, f.Memory, f.Fuel = claims.Exit, &code, "exit code 3", "none", 1<<20, 1<<40
 	j := w.finalize(f, claims.Done)
 	if j.LastRun != tok.RunID || j.Last != claims.Failed || !j.LastEnded.Equal(w.now) || j.Repeats != 0 {
 		w.Errorf("job: %+v", j)
 	}
 	r := w.outcome(tok, claims.Failed)
-	if r.Cause != f.Cause || r.ExitCode == nil || *r.ExitCode != 3 || r.Reason != f.Reason || r.Evidence != f.Evidence || r.Memory != f.Memory ||
+	if r.Cause != f.Cause || r.ExitCode == nil || *r.ExitCode != 3 || r.Reason != f.Reason || r.Evidence != f.Evidence || r.Memory != f.Memory || r.Fuel != f.Fuel ||
 		!r.StartedAt.Equal(f.StartedAt) || !r.EndedAt.Equal(f.EndedAt) || !r.LateAt.IsZero() || r.Late != "" {
 		w.Errorf("run: %+v", r)
 	}

@@ -158,7 +158,7 @@ func (m *Model) finalize(now time.Time, f claims.Final) (claims.FinalStatus, err
 	}
 	m.open = slices.Delete(m.open, at, at+1)
 	run.Outcome, run.Cause, run.ExitCode, run.Reason, run.Evidence = f.Outcome, f.Cause, f.ExitCode, f.Reason, f.Evidence
-	run.StartedAt, run.EndedAt, run.Memory = f.StartedAt, f.EndedAt, f.Memory
+	run.StartedAt, run.EndedAt, run.Memory, run.Fuel = f.StartedAt, f.EndedAt, f.Memory, f.Fuel
 	if o.life != j.life {
 		run.Outcome = claims.Discarded
 		m.slot(o.Slot, claims.Verdict(claims.Discarded), f.Reason, "")

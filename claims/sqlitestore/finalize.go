@@ -50,7 +50,7 @@ const (
 	queryHeld   = `SELECT ` + openColumns + ` FROM claims WHERE run_id = ? AND job = ? AND seq = ?`
 	deleteClaim = `DELETE FROM claims WHERE run_id = ? AND job = ? AND seq = ?`
 	closeRun    = `UPDATE runs SET started_at = ?2, ended_at = ?3, outcome = ?4, cause = ?5, exit_code = ?6, reason = ?7, evidence = ?8,
-	memory = ?9 WHERE run_id = ?1`
+	memory = ?9, fuel = ?10 WHERE run_id = ?1`
 	insertPending = `INSERT INTO pending (slot_id, job, attempt, due, rev) VALUES (?,?,?,?,?)`
 )
 
@@ -80,7 +80,7 @@ func (t *tx) finalize(now time.Time, f *claims.Final, k *kept) (a claims.Finaliz
 		end.Reason = fmt.Sprintf("the job was removed while it ran; its result was %s", f.Outcome)
 	}
 	_, err = t.exec(closeRun, f.RunID, end.StartedAt, end.EndedAt, string(end.Outcome), string(end.Cause), end.ExitCode, end.Reason,
-		end.Evidence, end.Memory)
+		end.Evidence, end.Memory, end.Fuel)
 	if err != nil {
 		return a, err
 	}

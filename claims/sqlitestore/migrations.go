@@ -110,6 +110,7 @@ CREATE TABLE runs (
 	evidence   TEXT NOT NULL DEFAULT '',
 	stands_for INTEGER NOT NULL DEFAULT 0,
 	memory     INTEGER NOT NULL DEFAULT 0,
+	fuel       INTEGER NOT NULL DEFAULT 0,
 	out_file   TEXT NOT NULL DEFAULT '',  -- name below output/, empty: inline
 	out_bytes  INTEGER NOT NULL DEFAULT 0,
 	out_cut    INTEGER NOT NULL DEFAULT 0,

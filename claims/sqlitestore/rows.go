@@ -99,7 +99,7 @@ func scanSlot(st *sqlite3.Stmt, first, job int) claims.Slot {
 }
 
 const runColumns = `run_id, job, seq, slot_id, slot_at, slot_kind, attempt, owner, digest, claimed_at, started_at, ended_at, deadline,
-	outcome, cause, exit_code, reason, evidence, stands_for, memory, out_file, out_bytes, out_cut, out_digest, out_part, late_at, late`
+	outcome, cause, exit_code, reason, evidence, stands_for, memory, out_file, out_bytes, out_cut, out_digest, out_part, late_at, late, fuel`
 
 func scanRun(st *sqlite3.Stmt) claims.Run {
 	r := claims.Run{
@@ -127,6 +127,7 @@ func scanRun(st *sqlite3.Stmt) claims.Run {
 		},
 		LateAt: instant(st.ColumnInt64(25)),
 		Late:   claims.Outcome(st.ColumnText(26)),
+		Fuel:   st.ColumnInt64(27),
 	}
 	if st.ColumnType(15) != sqlite3.NULL {
 		code := st.ColumnInt64(15)
