@@ -3,6 +3,7 @@ package meter
 // The bytes that stand for types.
 const (
 	typeV128       = 0x7b
+	typeI64        = 0x7e
 	typeI32        = 0x7f
 	typeExnref     = 0x69
 	typeExternref  = 0x6f

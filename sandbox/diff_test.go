@@ -1,0 +1,172 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/sys"
+
+	"github.com/wcron/wcron/sandbox/meter"
+)
+
+// bench is a bare engine with the functions that the specification's tests import, and a slice function that grants
+// slices of a fixed length until the fuel runs out.
+type bench struct {
+	rt    wazero.Runtime
+	slice int64
+	fuel  int64
+	asked int
+}
+
+var errSpent = errors.New("the fuel is spent")
+
+func newBench(t testing.TB, slice int64) *bench {
+	t.Helper()
+	ctx := context.Background()
+	b := &bench{slice: slice, fuel: 1 << 40}
+	b.rt = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2).
+		WithMemoryLimitPages(4096))
+	t.Cleanup(func() { b.rt.Close(ctx) })
+	_, err := b.rt.NewHostModuleBuilder(meter.ImportModule).NewFunctionBuilder().
+		WithGoFunction(api.GoFunc(func(_ context.Context, stack []uint64) {
+			b.asked++
+			left, room := int64(stack[0]), int64(stack[1])
+			if room < 0 {
+				panic(errors.New("stack overflow"))
+			}
+			b.fuel -= b.slice
+			if b.fuel < 0 {
+				panic(errSpent)
+			}
+			stack[0] = uint64(max(left, 0) + b.slice)
+		}), []api.ValueType{api.ValueTypeI64, api.ValueTypeI64}, []api.ValueType{api.ValueTypeI64}).
+		Export(meter.ImportName).Instantiate(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// observe instantiates a module, calls each exported function that takes no parameters, and writes down all that can be
+// seen: results, traps, memory, globals.
+func (b *bench) observe(wasm []byte) (out []string, compiled bool) {
+	ctx := context.Background()
+	m, err := b.rt.CompileModule(ctx, wasm)
+	if err != nil {
+		return []string{"refused"}, false
+	}
+	defer m.Close(ctx)
+	mod, err := b.rt.InstantiateModule(ctx, m, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	if err != nil {
+		return []string{"instantiate: " + trapOf(err)}, true
+	}
+	defer mod.Close(ctx)
+	defs := mod.ExportedFunctionDefinitions()
+	var names []string
+	for name, def := range defs {
+		if len(def.ParamTypes()) == 0 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		results, err := mod.ExportedFunction(name).Call(ctx)
+		if errors.Is(err, errSpent) {
+			return append(out, "endless"), true
+		}
+		out = append(out, fmt.Sprintf("%s: %x %s", name, results, trapOf(err)))
+	}
+	for name := range mod.ExportedMemoryDefinitions() {
+		mem := mod.ExportedMemory(name)
+		content, _ := mem.Read(0, mem.Size())
+		h := fnv.New64a()
+		h.Write(content)
+		out = append(out, fmt.Sprintf("%s: %d %x", name, mem.Size(), h.Sum64()))
+	}
+	return out, true
+}
+
+func trapOf(err error) string {
+	var exit *sys.ExitError
+	if err == nil || errors.As(err, &exit) {
+		return fmt.Sprint(err)
+	}
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return strings.TrimSuffix(first, " (recovered by wazero)")
+}
+
+func engineSource(t *testing.T) string {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/tetratelabs/wazero").Output()
+	root := strings.TrimSpace(string(out))
+	if err != nil || root == "" {
+		t.Skip("the engine's source is not there")
+	}
+	return root
+}
+
+func walkModules(t *testing.T, root string, visit func(name string, wasm []byte)) {
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".wasm" {
+			return err
+		}
+		wasm, err := os.ReadFile(path)
+		if err == nil && len(wasm) < 1<<20 {
+			visit(path[len(root):], wasm)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The specification's own tests behave the same with metering and without, and whatever the engine takes is metered.
+func TestMeteringChangesNothing(t *testing.T) {
+	root := engineSource(t)
+	b := newBench(t, 100)
+	seen, same, endless := 0, 0, 0
+	walkModules(t, root, func(name string, wasm []byte) {
+		if seen++; testing.Short() && seen%10 != 0 {
+			return
+		}
+		metered, _, err := meter.Meter(wasm, meter.Options{Limits: meter.Limits{TableSize: 10_000_000}})
+		if err != nil {
+			if strings.Contains(err.Error(), "raise ") || binary.LittleEndian.Uint32(append(slices.Clone(wasm), 0, 0, 0, 0)) != 0x6d736100 {
+				return
+			}
+			if _, cerr := b.rt.CompileModule(context.Background(), wasm); cerr == nil {
+				t.Errorf("%s: the engine takes what is not metered: %v", name, err)
+			}
+			return
+		}
+		b.fuel, b.asked = 10_000_000, 0
+		got, ok := b.observe(metered)
+		if len(got) > 0 && got[len(got)-1] == "endless" {
+			endless++
+			return
+		}
+		want, wanted := b.observe(wasm)
+		if ok != wanted || !slices.Equal(got, want) {
+			t.Errorf("%s: metered %q, else %q", name, got, want)
+		}
+		if ok && len(got) > 0 {
+			same++
+		}
+	})
+	t.Logf("%d modules, %d ran the same, %d endless", seen, same, endless)
+	if same == 0 {
+		t.Skip("the engine comes without its test modules")
+	}
+}

@@ -1,0 +1,117 @@
+package meter
+
+// What decides where fuel is charged. A point is a place in the code at which the cost of some code is taken from the
+// fuel. Each function has one at its entry and one at the head of each loop, and these are checked: nothing runs for
+// long without passing one of them. In between, code that is not always reached is charged where it begins if it is
+// worth it, and with the point before it if not, so fuel is an upper bound, the same for the same run.
+const (
+	ownPoint   = 24   // conditional code of this cost gets a point of its own
+	mostMerged = 48   // and so does any, once that much of it is charged with a point before
+	longest    = 4096 // straight code is cut into pieces of this cost
+	checked    = 1024 // a point that charges as much as this is checked
+	freeLeaf   = 8    // a function without calls and loops that costs no more is paid for by the call
+)
+
+type point struct {
+	cost     int64
+	merged   int64 // part of it that may not be reached
+	head     bool  // of a loop
+	repeated bool  // of a loop that repeats, so that it is checked
+	split    bool  // inside straight code, so that it is checked
+}
+
+// state says which point the code at hand is charged with, and whether the code may be passed by when that point is not.
+type state struct {
+	open        int
+	conditional bool
+	slot        int // index of the edit where a point of its own would go
+}
+
+// meterage collects the points and the other changes of one function, in the order of the code.
+type meterage struct {
+	state
+	points  []point
+	edits   []edit
+	stretch int64 // cost of the code that belongs to no point yet
+	total   int64
+}
+
+type editKind byte
+
+const (
+	editPoint  editKind = iota // charge at point index, if there is one
+	editCall                   // call function index
+	editRef                    // ref.func of it
+	editReturn                 // leave the function from this depth
+)
+
+const noPoint = ^uint32(0)
+
+// edit replaces skip bytes of the code, or inserts.
+type edit struct {
+	at, skip int
+	kind     editKind
+	index    uint32
+}
+
+func (m *meterage) edit(e edit) { m.edits = append(m.edits, e) }
+
+// begin makes the point at the entry of the function.
+func (m *meterage) begin() {
+	m.points = append(m.points[:0], point{})
+	m.edits = m.edits[:0]
+	m.state = state{}
+	m.stretch, m.total = 0, 0
+}
+
+// cost counts an instruction that ended at that offset.
+func (w *walk) cost(end int, cost int64) {
+	if f := w.top(); f.dead || f.cold {
+		return
+	}
+	w.total += cost
+	w.stretch += cost
+	if w.stretch >= longest {
+		w.flush()
+		w.insert(end, point{split: true})
+	}
+}
+
+// insert makes a point that the code behind it is charged with.
+func (m *meterage) insert(at int, p point) int {
+	m.points = append(m.points, p)
+	i := len(m.points) - 1
+	m.edit(edit{at: at, kind: editPoint, index: uint32(i)})
+	m.state = state{open: i}
+	return i
+}
+
+// head makes the point at the head of a loop.
+func (m *meterage) head(at int) int { return m.insert(at, point{head: true}) }
+
+// mark begins code that is charged with the open point, or gets one of its own.
+func (m *meterage) mark(at, open int, conditional bool) {
+	m.state = state{open: open, conditional: conditional, slot: len(m.edits)}
+	if conditional {
+		m.edit(edit{at: at, kind: editPoint, index: noPoint})
+	}
+}
+
+// flush decides where the code since the last mark is charged.
+func (m *meterage) flush() {
+	if m.stretch == 0 {
+		return
+	}
+	p := &m.points[m.open]
+	if m.conditional && (m.stretch >= ownPoint || p.merged+m.stretch > mostMerged) {
+		m.points = append(m.points, point{})
+		m.edits[m.slot].index = uint32(len(m.points) - 1)
+		m.state = state{open: len(m.points) - 1}
+		p = &m.points[m.open]
+	}
+	p.cost += m.stretch
+	if m.conditional {
+		p.merged += m.stretch
+	}
+	m.stretch = 0
+}
