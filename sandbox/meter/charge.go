@@ -13,11 +13,28 @@ const (
 )
 
 type point struct {
-	cost     int64
-	merged   int64 // part of it that may not be reached
-	head     bool  // of a loop
-	repeated bool  // of a loop that repeats, so that it is checked
-	split    bool  // inside straight code, so that it is checked
+	cost   int64
+	merged int64 // part of it that may not be reached
+	head   bool  // of a loop
+	split  bool  // inside straight code, so that it is checked
+	loop   int   // that it is in, or noLoop
+}
+
+// loop is a loop of a function. One that repeats and neither calls nor runs a helper is tight: nobody else changes the
+// fuel while it runs, so it is kept in a local as well, which spares loading it in each turn; and it is put into another
+// loop, which holds the call to the host, so that the registers of its turns are not disturbed by that.
+type loop struct {
+	parent    int
+	disturbed bool
+	repeated  bool
+}
+
+const noLoop = -1
+
+// label is a branch target: how many labels there are in between, and the loops that the branch and its target are in.
+type label struct {
+	depth    uint32
+	from, to int
 }
 
 // state says which point the code at hand is charged with, and whether the code may be passed by when that point is not.
@@ -25,6 +42,7 @@ type state struct {
 	open        int
 	conditional bool
 	slot        int // index of the edit where a point of its own would go
+	inside      int // the loop that the code is in
 }
 
 // meterage collects the points and the other changes of one function, in the order of the code.
@@ -32,6 +50,8 @@ type meterage struct {
 	state
 	points  []point
 	edits   []edit
+	loops   []loop
+	labels  []label
 	stretch int64 // cost of the code that belongs to no point yet
 	total   int64
 }
@@ -39,10 +59,13 @@ type meterage struct {
 type editKind byte
 
 const (
-	editPoint  editKind = iota // charge at point index, if there is one
-	editCall                   // call function index
-	editRef                    // ref.func of it
-	editReturn                 // leave the function from this depth
+	editPoint   editKind = iota // charge at point index, if there is one
+	editCall                    // call function index
+	editRef                     // ref.func of it
+	editReturn                  // leave the function by way of labels[index]
+	editBranch                  // branch to labels[index:last]
+	editLoop                    // a loop begins
+	editLoopEnd                 // a loop ends
 )
 
 const noPoint = ^uint32(0)
@@ -52,15 +75,16 @@ type edit struct {
 	at, skip int
 	kind     editKind
 	index    uint32
+	last     uint32
 }
 
 func (m *meterage) edit(e edit) { m.edits = append(m.edits, e) }
 
 // begin makes the point at the entry of the function.
 func (m *meterage) begin() {
-	m.points = append(m.points[:0], point{})
-	m.edits = m.edits[:0]
-	m.state = state{}
+	m.points = append(m.points[:0], point{loop: noLoop})
+	m.edits, m.loops, m.labels = m.edits[:0], m.loops[:0], m.labels[:0]
+	m.state = state{inside: noLoop}
 	m.stretch, m.total = 0, 0
 }
 
@@ -73,7 +97,7 @@ func (w *walk) cost(end int, cost int64) {
 	w.stretch += cost
 	if w.stretch >= longest {
 		w.flush()
-		w.insert(end, point{split: true})
+		w.insert(end, point{split: true, loop: w.top().loop})
 	}
 }
 
@@ -82,16 +106,52 @@ func (m *meterage) insert(at int, p point) int {
 	m.points = append(m.points, p)
 	i := len(m.points) - 1
 	m.edit(edit{at: at, kind: editPoint, index: uint32(i)})
-	m.state = state{open: i}
+	m.state = state{open: i, inside: p.loop}
 	return i
 }
 
-// head makes the point at the head of a loop.
-func (m *meterage) head(at int) int { return m.insert(at, point{head: true}) }
+// repeat notes a loop that begins at one offset and whose code begins at another, and makes the point at its head.
+func (m *meterage) repeat(at, code, parent int) int {
+	m.loops = append(m.loops, loop{parent: parent})
+	i := len(m.loops) - 1
+	m.edit(edit{at: at, kind: editLoop, index: uint32(i)})
+	m.insert(code, point{head: true, loop: i})
+	return i
+}
+
+// disturb notes that the fuel changes behind the back of the loops that the code is in.
+func (w *walk) disturb() {
+	for i := w.top().loop; i != noLoop && !w.loops[i].disturbed; i = w.loops[i].parent {
+		w.loops[i].disturbed = true
+	}
+}
+
+func (m *meterage) tight(i int) bool { return m.loops[i].repeated && !m.loops[i].disturbed }
+
+// cached tells whether the fuel is held in a local in that loop.
+func (m *meterage) cached(i int) bool {
+	for ; i != noLoop && !m.loops[i].disturbed; i = m.loops[i].parent {
+		if m.tight(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// depth is how many labels are between a branch and its target once those of tight loops are added.
+func (m *meterage) depth(l label) uint32 {
+	depth := l.depth
+	for i := l.from; i != l.to; i = m.loops[i].parent {
+		if m.tight(i) {
+			depth++
+		}
+	}
+	return depth
+}
 
 // mark begins code that is charged with the open point, or gets one of its own.
-func (m *meterage) mark(at, open int, conditional bool) {
-	m.state = state{open: open, conditional: conditional, slot: len(m.edits)}
+func (m *meterage) mark(at, open, inside int, conditional bool) {
+	m.state = state{open: open, conditional: conditional, slot: len(m.edits), inside: inside}
 	if conditional {
 		m.edit(edit{at: at, kind: editPoint, index: noPoint})
 	}
@@ -104,9 +164,9 @@ func (m *meterage) flush() {
 	}
 	p := &m.points[m.open]
 	if m.conditional && (m.stretch >= ownPoint || p.merged+m.stretch > mostMerged) {
-		m.points = append(m.points, point{})
+		m.points = append(m.points, point{loop: m.inside})
 		m.edits[m.slot].index = uint32(len(m.points) - 1)
-		m.state = state{open: len(m.points) - 1}
+		m.state = state{open: len(m.points) - 1, inside: m.inside}
 		p = &m.points[m.open]
 	}
 	p.cost += m.stretch

@@ -37,7 +37,7 @@ func (w *walk) structure(at int, op byte) {
 		w.flush()
 		f.op, f.dead = opElse, false
 		w.push(f.params)
-		w.mark(w.r.pos, f.before.open, true)
+		w.mark(w.r.pos, f.before.open, f.loop, true)
 	case opEnd:
 		w.end(at)
 	default:
@@ -57,9 +57,9 @@ func (w *walk) structure(at int, op byte) {
 		switch {
 		case f.cold:
 		case op == opLoop:
-			f.point = w.head(w.r.pos)
+			f.loop = w.repeat(at, w.r.pos, f.loop)
 		case op == opIf:
-			w.mark(w.r.pos, w.open, true)
+			w.mark(w.r.pos, w.open, w.top().loop, true)
 		}
 	}
 }
@@ -72,24 +72,29 @@ func (w *walk) end(at int) {
 	}
 	w.flush()
 	results := f.results
-	if f.op == opLoop && !f.cold {
-		w.points[f.point].repeated = f.repeated
-	}
 	cold, before, escaped := f.cold, f.before, f.escaped
+	if f.op == opLoop && !cold {
+		w.edit(edit{at: at, kind: editLoopEnd, index: uint32(f.loop)})
+	}
 	w.ctl = w.ctl[:len(w.ctl)-1]
 	if len(w.ctl) == 0 {
 		return
 	}
 	w.push(results)
 	if !cold {
-		w.mark(w.r.pos, before.open, before.conditional || escaped)
+		w.mark(w.r.pos, before.open, w.top().loop, before.conditional || escaped)
 	}
 }
 
-// target reads the depth of a branch and returns the frame there.
+// target reads the depth of a branch, notes it for the case that labels are added in between, and returns the frame.
 func (w *walk) target() *frame {
 	depth := w.r.readIndex("label", len(w.ctl))
-	return w.to(int(depth))
+	if w.r.err != nil {
+		return w.top()
+	}
+	f := w.to(int(depth))
+	w.labels = append(w.labels, label{depth: depth, from: w.top().loop, to: f.loop})
+	return f
 }
 
 // to notes a branch: behind the frames that it leaves, the code may be passed by.
@@ -98,26 +103,32 @@ func (w *walk) to(depth int) *frame {
 	for i := len(w.ctl) - 1; i > t && !w.top().dead; i-- {
 		w.ctl[i].escaped = true
 	}
-	w.ctl[t].repeated = w.ctl[t].repeated || !w.top().dead
-	return &w.ctl[t]
+	f := &w.ctl[t]
+	if f.op == opLoop && !f.cold && !w.top().dead {
+		w.loops[f.loop].repeated = true
+	}
+	return f
 }
 
 func (w *walk) branch(at int, op byte) {
 	w.cost(w.r.pos, costSimple)
+	first := len(w.labels)
 	switch op {
 	case opUnreachable:
 		w.die()
 	case opBr:
 		w.pop(at, w.target().label())
+		w.relabel(at, first)
 		w.die()
 	case opBrIf:
 		w.pop(at, 1)
 		n := w.target().label()
 		w.pop(at, n)
 		w.push(n)
+		w.relabel(at, first)
 		if !w.top().dead && !w.top().cold {
 			w.flush()
-			w.mark(w.r.pos, w.open, true)
+			w.mark(w.r.pos, w.open, w.top().loop, true)
 		}
 	case opBrTable:
 		w.pop(at, 1)
@@ -129,11 +140,20 @@ func (w *walk) branch(at int, op byte) {
 			w.target()
 		}
 		w.pop(at, w.target().label())
+		w.relabel(at, first)
 		w.die()
 	case opReturn:
 		depth := len(w.ctl) - 1
 		w.pop(at, w.to(depth).label())
 		w.die()
-		w.edit(edit{at: at, skip: 1, kind: editReturn, index: uint32(depth)})
+		w.labels = append(w.labels, label{depth: uint32(depth), from: w.top().loop, to: noLoop})
+		w.edit(edit{at: at, skip: 1, kind: editReturn, index: uint32(first), last: uint32(first + 1)})
+	}
+}
+
+// relabel lets a branch be written again, since there may be more labels between it and its target.
+func (w *walk) relabel(at, first int) {
+	if w.r.err == nil && w.top().loop != noLoop {
+		w.edit(edit{at: at, skip: w.r.pos - at, kind: editBranch, index: uint32(first), last: uint32(len(w.labels))})
 	}
 }

@@ -1,6 +1,9 @@
 package meter
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Weights of a frame on the guest's stack, in bytes.
 const (
@@ -33,9 +36,10 @@ func (w *rewriter) code(r *reader) {
 func (w *walk) function(r *reader, t signature, out *code) {
 	w.r, w.results, w.wide = r, len(t.results), t.wide()
 	w.ctl, w.height, w.highest, w.calls, w.constantEnd = w.ctl[:0], 0, 0, false, 0
-	begin := r.pos
 	w.locals = len(t.params)
-	for n := r.count("groups of locals"); n > 0 && r.err == nil; n-- {
+	groups := r.count("groups of locals")
+	begin := r.pos
+	for n := groups; n > 0 && r.err == nil; n-- {
 		w.locals += int(r.u32("a number of locals"))
 		w.valueType()
 	}
@@ -45,9 +49,9 @@ func (w *walk) function(r *reader, t signature, out *code) {
 	if r.err != nil {
 		return
 	}
-	w.body = append(w.body[:0], r.b[begin:start]...)
 	weight := w.weight()
 	counted := w.calls || weight > lightFrame
+	w.head(groups, r.b[begin:start], counted)
 	if counted {
 		w.enterCounted(weight)
 		w.body.raw(opBlock)
@@ -55,17 +59,36 @@ func (w *walk) function(r *reader, t signature, out *code) {
 	} else if !w.free() {
 		w.charge(0)
 	}
-	w.emit(start, r.end-1)
+	w.emit(start, r.end-1, counted)
 	if counted {
 		w.body.raw(opEnd)
-		w.body.op(opGlobalGet, w.stackGlobal())
-		w.body.i64(weight)
-		w.body.raw(opI64Add)
+		w.body.get(w.stackLocal())
 		w.body.op(opGlobalSet, w.stackGlobal())
 	}
 	w.body.raw(opEnd)
 	out.sized(w.body)
 }
+
+// head begins the new body with the locals: those of the function, and what metering needs.
+func (w *walk) head(groups int, locals []byte, counted bool) {
+	extra := 0
+	if counted {
+		extra = 2
+	} else if slices.ContainsFunc(w.loops, func(l loop) bool { return l.repeated && !l.disturbed }) {
+		extra = 1
+	}
+	w.body = w.body[:0]
+	w.body.u32(uint32(groups + min(extra, 1)))
+	w.body.raw(locals...)
+	if extra > 0 {
+		w.body.u32(uint32(extra))
+		w.body.raw(typeI64)
+	}
+}
+
+// The locals that metering adds: the fuel in tight loops, and the stack as it was at the entry of a counted function.
+func (w *walk) fuelLocal() uint32  { return uint32(w.locals) }
+func (w *walk) stackLocal() uint32 { return uint32(w.locals) + 1 }
 
 // weight is what a frame of the function takes from the stack.
 func (w *walk) weight() int64 {
@@ -98,6 +121,7 @@ func (w *walk) enterCounted(weight int64) {
 	c := &w.body
 	w.spend(c, units(w.points[0].cost))
 	c.op(opGlobalGet, w.stackGlobal())
+	c.op(opLocalTee, w.stackLocal())
 	c.i64(weight)
 	c.raw(opI64Sub)
 	c.op(opGlobalSet, w.stackGlobal())
@@ -107,39 +131,4 @@ func (w *walk) enterCounted(weight int64) {
 	c.i64(0)
 	c.raw(opI64LtS)
 	w.refillIf(c)
-}
-
-// charge writes the code of a point.
-func (w *walk) charge(i int) {
-	p := &w.points[i]
-	if p.cost > 0 {
-		w.spend(&w.body, units(p.cost))
-	}
-	if i == 0 || p.repeated || p.split || p.cost >= checked {
-		w.check(&w.body)
-	}
-}
-
-// emit copies the code from start to end with its changes.
-func (w *walk) emit(start, end int) {
-	at := start
-	for i := range w.edits {
-		e := &w.edits[i]
-		if e.kind == editPoint && e.index == noPoint {
-			continue
-		}
-		w.body.raw(w.r.b[at:e.at]...)
-		at = e.at + e.skip
-		switch e.kind {
-		case editPoint:
-			w.charge(int(e.index))
-		case editCall:
-			w.body.op(opCall, e.index)
-		case editRef:
-			w.body.op(opRefFunc, e.index)
-		case editReturn:
-			w.body.op(opBr, e.index)
-		}
-	}
-	w.body.raw(w.r.b[at:end]...)
 }

@@ -7,10 +7,9 @@ type frame struct {
 	base            int  // operands below it
 	dead            bool // what follows cannot be reached
 	cold            bool // nothing in it can be
-	repeated        bool // a loop that something branches back to
 	escaped         bool // something in it branches past its end
 	before          state
-	point           int // of a loop: the point at its head
+	loop            int // the loop that it is or is in, or noLoop
 }
 
 // label is how many values a branch to the frame carries.
@@ -60,11 +59,11 @@ func (w *walk) pop(at, n int) {
 }
 
 func (w *walk) enter(op byte, params, results int) *frame {
-	cold := false
+	f := frame{op: op, params: params, results: results, base: w.height, loop: noLoop}
 	if len(w.ctl) > 0 {
-		cold = w.top().dead || w.top().cold
+		f.cold, f.loop = w.top().dead || w.top().cold, w.top().loop
 	}
-	w.ctl = append(w.ctl, frame{op: op, params: params, results: results, base: w.height, cold: cold})
+	w.ctl = append(w.ctl, f)
 	w.push(params)
 	return w.top()
 }
@@ -224,6 +223,7 @@ func (w *walk) call(at int, op byte) {
 		w.r.readIndex("table", len(w.tables))
 		if w.r.err == nil {
 			w.calls = true
+			w.disturb()
 			w.simple(at, len(w.types[t].params)+1, len(w.types[t].results), costIndirect)
 		}
 		return
@@ -237,6 +237,7 @@ func (w *walk) call(at int, op byte) {
 	if int(f) >= w.imported {
 		w.calls, cost = true, costCall
 	}
+	w.disturb()
 	w.simple(at, len(t.params), len(t.results), cost)
 	if w.funcIndex(f) != f {
 		w.edit(edit{at: at, skip: w.r.pos - at, kind: editCall, index: w.funcIndex(f)})
@@ -246,6 +247,7 @@ func (w *walk) call(at int, op byte) {
 // replace lets a helper do what the instruction does.
 func (w *walk) replace(at int, h helper) {
 	if w.r.err == nil {
+		w.disturb()
 		w.edit(edit{at: at, skip: w.r.pos - at, kind: editCall, index: w.helper(h)})
 	}
 }
