@@ -53,7 +53,6 @@ type meterage struct {
 	loops   []loop
 	labels  []label
 	stretch int64 // cost of the code that belongs to no point yet
-	total   int64
 }
 
 type editKind byte
@@ -85,20 +84,19 @@ func (m *meterage) begin() {
 	m.points = append(m.points[:0], point{loop: noLoop})
 	m.edits, m.loops, m.labels = m.edits[:0], m.loops[:0], m.labels[:0]
 	m.state = state{inside: noLoop}
-	m.stretch, m.total = 0, 0
+	m.stretch = 0
 }
 
-// cost counts an instruction that ended at that offset.
-func (w *walk) cost(end int, cost int64) {
+// cost counts an instruction that begins at that offset.
+func (w *walk) cost(at int, cost int64) {
 	if f := w.top(); f.dead || f.cold {
 		return
 	}
-	w.total += cost
-	w.stretch += cost
 	if w.stretch >= longest {
 		w.flush()
-		w.insert(end, point{split: true, loop: w.top().loop})
+		w.insert(at, point{split: true, loop: w.top().loop})
 	}
+	w.stretch += cost
 }
 
 // insert makes a point that the code behind it is charged with.

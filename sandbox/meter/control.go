@@ -111,7 +111,7 @@ func (w *walk) to(depth int) *frame {
 }
 
 func (w *walk) branch(at int, op byte) {
-	w.cost(w.r.pos, costSimple)
+	w.cost(at, costSimple)
 	first := len(w.labels)
 	switch op {
 	case opUnreachable:

@@ -146,7 +146,7 @@ func (w *walk) instruction() {
 func (w *walk) simple(at, pops, gives int, cost int64) {
 	w.pop(at, pops)
 	w.push(gives)
-	w.cost(w.r.pos, cost)
+	w.cost(at, cost)
 }
 
 func (w *walk) plain(at int, op byte, i *instr) {
