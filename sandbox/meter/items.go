@@ -53,11 +53,8 @@ func (w *rewriter) constant(r *reader, out *code) {
 				r.fail(at, "vector instruction %#x cannot stand in a constant expression", sub)
 			}
 			r.bytes(16, "a constant")
-		case 0x6a, 0x6b, 0x6c, 0x7c, 0x7d, 0x7e:
-			r.fail(at, "instruction %#x: the extended constant expressions feature is not run; "+
-				"build without it (clang: -mno-extended-const)", op)
 		default:
-			r.fail(at, "instruction %#x cannot stand in a constant expression", op)
+			refuseConstant(r, at, op)
 		}
 		if r.err == nil {
 			out.raw(r.b[at:r.pos]...)

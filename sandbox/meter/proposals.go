@@ -7,12 +7,14 @@ const (
 	tailCalls  = "the tail call feature is not run; build without it (clang: -mno-tail-call)"
 	exceptions = "the exception handling feature is not run; build without it (clang: no -fwasm-exceptions, " +
 		"Rust: panic=abort)"
-	threads     = "the threads feature is not run; build without threads and atomics (clang: -mno-atomics, no -pthread)"
-	typedRefs   = "the typed function references feature is not run; build without it"
-	gcObjects   = "the garbage collection feature is not run; build for wasm without GC"
-	multiMemory = "the multi-memory feature is not run; build without it"
-	relaxedSIMD = "the relaxed SIMD feature is not run; build without it (clang: -mno-relaxed-simd)"
-	wideMath    = "the wide arithmetic feature is not run; build without it (clang: -mno-wide-arithmetic)"
+	threads       = "the threads feature is not run; build without threads and atomics (clang: -mno-atomics, no -pthread)"
+	typedRefs     = "the typed function references feature is not run; build without it"
+	gcObjects     = "the garbage collection feature is not run; build for wasm without GC"
+	multiMemory   = "the multi-memory feature is not run; build without it"
+	relaxedSIMD   = "the relaxed SIMD feature is not run; build without it (clang: -mno-relaxed-simd)"
+	extendedConst = "the extended constant expressions feature is not run; build without it " +
+		"(clang: -mno-extended-const)"
+	wideMath = "the wide arithmetic feature is not run; build without it (clang: -mno-wide-arithmetic)"
 )
 
 // proposalOf names the proposal that an opcode of one byte belongs to; empty if it is not known either.
@@ -67,5 +69,28 @@ func checkType(r *reader, at int, t byte) {
 		r.fail(at, "value type %#x: %s", t, gcObjects)
 	default:
 		r.fail(at, "value type %#x is unknown", t)
+	}
+}
+
+// checkForm refuses types other than those of functions.
+func checkForm(r *reader, at int, form byte) {
+	switch form {
+	case typeFunc:
+	case 0x4e, 0x4f, 0x50, 0x5e, 0x5f:
+		r.fail(at, "type form %#x: %s", form, gcObjects)
+	default:
+		r.fail(at, "type form %#x is unknown", form)
+	}
+}
+
+// refuseConstant says why an instruction cannot stand in an initial value.
+func refuseConstant(r *reader, at int, op byte) {
+	switch op {
+	case 0x6a, 0x6b, 0x6c, 0x7c, 0x7d, 0x7e:
+		r.fail(at, "instruction %#x in a constant expression: %s", op, extendedConst)
+	case 0xfb:
+		r.fail(at, "instruction %#x in a constant expression: %s", op, gcObjects)
+	default:
+		r.fail(at, "instruction %#x cannot stand in a constant expression", op)
 	}
 }

@@ -45,13 +45,7 @@ func (s *shape) readTypes(r *reader) {
 	n := r.count("types")
 	for i := 0; i < n && r.err == nil; i++ {
 		at := r.pos
-		switch form := r.byte("a type"); form {
-		case typeFunc:
-		case 0x4e, 0x4f, 0x50, 0x5e, 0x5f:
-			r.fail(at, "type form %#x: %s", form, gcObjects)
-		default:
-			r.fail(at, "type form %#x is unknown", form)
-		}
+		checkForm(r, at, r.byte("a type"))
 		s.types = append(s.types, signature{params: readTypeList(r), results: readTypeList(r)})
 	}
 }
