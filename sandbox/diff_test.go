@@ -27,10 +27,11 @@ import (
 // bench is a bare engine with the functions that the specification's tests import, and a slice function that grants
 // slices of a fixed length until the fuel runs out.
 type bench struct {
-	rt    wazero.Runtime
-	slice int64
-	fuel  int64
-	asked int
+	rt      wazero.Runtime
+	slice   int64
+	fuel    int64
+	granted int64
+	spent   int64 // by the last module that was observed and metered
 
 	spectest wazero.CompiledModule // what the specification's tests import; nil if it is not there
 }
@@ -46,16 +47,17 @@ func newBench(t testing.TB, slice int64) *bench {
 	t.Cleanup(func() { b.rt.Close(ctx) })
 	_, err := b.rt.NewHostModuleBuilder(meter.ImportModule).NewFunctionBuilder().
 		WithGoFunction(api.GoFunc(func(_ context.Context, stack []uint64) {
-			b.asked++
 			left, room := int64(stack[0]), int64(stack[1])
 			if room < 0 {
 				panic(errors.New("stack overflow"))
 			}
 			b.fuel -= b.slice
+			b.spent = b.granted - left
 			if b.fuel < 0 {
 				panic(errSpent)
 			}
-			stack[0] = uint64(max(left, 0) + b.slice)
+			b.granted = b.spent + b.slice
+			stack[0] = uint64(b.slice)
 		}), []api.ValueType{api.ValueTypeI64, api.ValueTypeI64}, []api.ValueType{api.ValueTypeI64}).
 		Export(meter.ImportName).Instantiate(ctx)
 	if err != nil {
@@ -72,6 +74,7 @@ func (b *bench) observe(wasm []byte) (out []string, compiled bool) {
 	if err != nil {
 		return []string{"refused"}, false
 	}
+	b.granted = 0
 	defer m.Close(ctx)
 	if b.spectest != nil {
 		host, err := b.rt.InstantiateModule(ctx, b.spectest, wazero.NewModuleConfig().WithName("spectest"))
@@ -85,6 +88,11 @@ func (b *bench) observe(wasm []byte) (out []string, compiled bool) {
 		return []string{"instantiate: " + trapOf(err)}, true
 	}
 	defer mod.Close(ctx)
+	defer func() {
+		if left := mod.ExportedGlobal(meter.FuelExport); left != nil {
+			b.spent = b.granted - int64(left.Get())
+		}
+	}()
 	defs := mod.ExportedFunctionDefinitions()
 	for _, name := range slices.Sorted(maps.Keys(defs)) {
 		for i := range uint64(3) {
@@ -200,7 +208,7 @@ func TestMeteringChangesNothing(t *testing.T) {
 				fmt.Fprintln(os.Stderr, name, d)
 			}
 		}()
-		b.fuel, b.asked = 1_000_000, 0
+		b.fuel = 1_000_000
 		got, ok := b.observe(metered)
 		if len(got) > 0 && (got[len(got)-1] == "endless" || got[len(got)-1] == "overflow") {
 			endless++
