@@ -14,6 +14,9 @@ import (
 // maxReason bounds Result.Reason in bytes; a guest chooses the names in it.
 const maxReason = 1024
 
+// maxFrames is how many functions of a stack trace are told.
+const maxFrames = 20
+
 // panicError is a panic of host code that was caught.
 type panicError struct{ value any }
 
@@ -25,21 +28,23 @@ func (x *execution) result(err error, code uint32) Result {
 	res.Reason = printable(res.Reason)
 	res.Started = x.started
 	res.MemoryPeak = x.memory.peak
+	res.Fuel = x.fuel()
 	return res
 }
 
 func (x *execution) classify(err error, code uint32) Result {
 	if x.halted != nil {
-		return x.halted.result()
+		end := *x.halted
+		if end.reason == stackOverflow && err != nil {
+			end.reason += framesOf(err)
+		}
+		return end.result()
 	}
 	var exit *sys.ExitError
 	var caught panicError
 	switch {
 	case errors.As(err, &exit):
 		code = exit.ExitCode()
-		if x.ctx.Err() != nil && stoppedByEngine(code) {
-			return endingOf(x.ctx).result()
-		}
 	case errors.As(err, &caught):
 		return hostFault("the engine failed: %v", caught).result()
 	case err != nil:
@@ -54,7 +59,7 @@ func (x *execution) classify(err error, code uint32) Result {
 
 // trap tells a guest's trap from a fault of the host function that it called.
 func (x *execution) trap(err error) ending {
-	first, rest, _ := strings.Cut(err.Error(), "\n")
+	first, _, _ := strings.Cut(err.Error(), "\n")
 	if strings.Contains(first, "(recovered by wazero)") {
 		return hostFault("%s", first)
 	}
@@ -63,16 +68,26 @@ func (x *execution) trap(err error) ending {
 		end.cause = OutOfMemory
 	}
 	end.reason += x.deniedGrowth()
+	end.reason += framesOf(err)
+	return end
+}
+
+// framesOf tells where the guest was, by its stack trace in the engine's error. What metering adds to it is left out.
+func framesOf(err error) string {
 	var frames []string
-	for line := range strings.Lines(rest) {
-		if frame, ok := strings.CutPrefix(line, "\t"); ok {
-			frames = append(frames, strings.TrimSpace(frame))
+	for line := range strings.Lines(err.Error()) {
+		frame, ok := strings.CutPrefix(line, "\t")
+		if !ok || strings.Contains(frame, "."+meter.HelperPrefix) || strings.HasPrefix(frame, meter.HelperPrefix) {
+			continue
+		}
+		if frames = append(frames, strings.TrimSpace(frame)); len(frames) == maxFrames {
+			break
 		}
 	}
-	if len(frames) > 0 {
-		end.reason += "; in " + strings.Join(frames, ", called by ")
+	if len(frames) == 0 {
+		return ""
 	}
-	return end
+	return "; in " + strings.Join(frames, ", called by ")
 }
 
 func (x *execution) deniedGrowth() string {

@@ -53,7 +53,7 @@ func (e *Engine) Compile(ctx context.Context, wasm []byte) (*Module, error) {
 		return nil, errClosed
 	}
 	defer e.users.leave()
-	info, err := meter.Check(wasm, e.cfg.Limits)
+	metered, info, err := meter.Meter(wasm, meter.Options{Limits: e.cfg.Limits, Stack: e.cfg.Stack})
 	if err != nil {
 		return nil, &ModuleError{Err: err}
 	}
@@ -61,11 +61,6 @@ func (e *Engine) Compile(ctx context.Context, wasm []byte) (*Module, error) {
 		return nil, err
 	}
 	digest := sha256.Sum256(wasm)
-	if info.DropNames {
-		if wasm, err = meter.SetCustom(wasm, "name", nil); err != nil {
-			return nil, &ModuleError{Err: err}
-		}
-	}
 	select {
 	case e.compilers <- struct{}{}:
 		defer func() { <-e.compilers }()
@@ -75,7 +70,7 @@ func (e *Engine) Compile(ctx context.Context, wasm []byte) (*Module, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	compiled, err := e.compile(ctx, wasm)
+	compiled, err := e.compile(ctx, metered)
 	if err != nil {
 		return nil, err
 	}
@@ -193,6 +188,9 @@ func remedy(module string) string {
 func (e *Engine) checkSignatures(compiled wazero.CompiledModule) error {
 	for _, f := range compiled.ImportedFunctions() {
 		module, name, _ := f.Import()
+		if module == meter.ImportModule {
+			continue // ours
+		}
 		host := e.wasi[name]
 		if !slices.Equal(f.ParamTypes(), host.ParamTypes()) || !slices.Equal(f.ResultTypes(), host.ResultTypes()) {
 			return moduleError("it imports %s.%s with another signature than WASI preview 1 gives it; "+

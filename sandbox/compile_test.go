@@ -37,7 +37,7 @@ func TestCompileRefuses(t *testing.T) {
 	}
 	invalid := func() []byte {
 		var m asm.Module
-		m.Export("_start", asm.KindFunc, m.Func(nil, nil, nil, asm.Add))
+		m.Export("_start", asm.KindFunc, m.Func(nil, nil, nil, asm.I32(1), asm.I64(1), asm.Add, asm.Drop))
 		return m.Bytes()
 	}
 	twice := func() []byte {

@@ -38,6 +38,10 @@ type Config struct {
 	// Rand is where guests draw randomness from; nil stands for the system's. It must allow concurrent use.
 	Rand io.Reader
 
+	// Stack bounds the nesting of a guest's calls in bytes, as meter.Options weighs them; 0 stands for
+	// meter.DefaultStack.
+	Stack int64
+
 	// Compilers is how many modules are compiled at a time; 0 stands for 1.
 	Compilers int
 }
@@ -49,6 +53,7 @@ type Engine struct {
 	wasi      map[string]api.FunctionDefinition // what guests may import
 	cache     *cache                            // nil without a CacheDir
 	compilers chan struct{}
+	tokens    *tokens
 	users     gate // runs, compilations and open modules' runs
 }
 
@@ -63,7 +68,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
-	e := &Engine{cfg: cfg, compilers: make(chan struct{}, max(cfg.Compilers, 1))}
+	e := &Engine{cfg: cfg, compilers: make(chan struct{}, max(cfg.Compilers, 1)), tokens: newTokens()}
 	rc := wazero.NewRuntimeConfig().
 		WithCoreFeatures(api.CoreFeaturesV2).
 		WithDebugInfoEnabled(false).
@@ -75,7 +80,11 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 		}
 		rc = rc.WithCompilationCache(e.cache.engine)
 	}
-	e.rt = wazero.NewRuntimeWithConfig(ctx, withStopping(rc))
+	e.rt = wazero.NewRuntimeWithConfig(ctx, rc)
+	if err := provideSlices(ctx, e.rt); err != nil {
+		_ = e.release(ctx)
+		return nil, fmt.Errorf("provide metering: %w", err)
+	}
 	if _, err := wasi_snapshot_preview1.Instantiate(ctx, e.rt); err != nil {
 		_ = e.release(ctx)
 		return nil, fmt.Errorf("provide WASI: %w", err)

@@ -165,7 +165,9 @@ func TestOwnEndingWinsOverTheContext(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		x := &execution{ctx: ctx, module: compile(t, e, test.wasm)}
 		x.memory = memory{limit: DefaultMemory}
+		x.begin(x.module.engine, 0)
 		code, err := x.run(entryPoint{name: "_start"}, &Run{Stdout: &bytes.Buffer{}})
+		x.finish()
 		cancel(ErrCancelled)
 		expect(t, x.result(err, code), test.outcome, test.cause, "")
 	}

@@ -45,6 +45,7 @@ type memory struct {
 	limit   int64
 	budget  *Budget
 	broke   func(want int64) // called, and does not return, when the budget is used up
+	pace    func()           // called between the steps of a long copy; nil does nothing
 	buf     []byte
 	charged int64 // bytes taken from the budget
 	peak    int64
@@ -71,12 +72,23 @@ func (m *memory) Reallocate(size uint64) []byte {
 			}
 		}
 		buf := make([]byte, want, spare)
-		copy(buf, m.buf)
+		m.copyTo(buf)
 		m.buf = buf
 	}
 	m.buf = m.buf[:want]
 	m.peak = max(m.peak, want)
 	return m.buf
+}
+
+// copyTo copies the memory in steps, since one of them cannot be interrupted.
+func (m *memory) copyTo(buf []byte) {
+	const step = 1 << 20
+	for at := 0; at < len(m.buf); at += step {
+		copy(buf[at:], m.buf[at:min(at+step, len(m.buf))])
+		if m.pace != nil {
+			m.pace()
+		}
+	}
 }
 
 // charge makes sure that this many bytes in all are taken from the budget.

@@ -28,6 +28,7 @@ const (
 	Deadline     Cause = "deadline"      // timeout
 	Trap         Cause = "trap"          // trapped
 	OutOfMemory  Cause = "out_of_memory" // trapped: after a growth was refused at the run's own limit
+	FuelLimit    Cause = "fuel"          // killed: Run.Fuel was used up
 	Cancelled    Cause = "cancelled"     // killed: the context ended with ErrCancelled, or a cause unknown here
 	Replaced     Cause = "replaced"      // killed: the context ended with ErrReplaced
 	Shutdown     Cause = "shutdown"      // killed: the context ended with ErrShutdown
@@ -53,6 +54,10 @@ type Result struct {
 	Reason     string // one printable line of at most 1 KiB, for people; empty for OK
 	MemoryPeak int64  // the most memory the guest had, in bytes
 	Started    bool   // guest code may have run
+
+	// Fuel is what the guest computed: about one unit for each simple instruction, and more for slow ones, for calls and
+	// for moving memory. It is the same for each run of the same module that is given the same, clock included.
+	Fuel uint64
 }
 
 // ending is a decision about a run, made at one place and handed to another.

@@ -36,8 +36,12 @@ type Run struct {
 	// Memory is the most memory the guest may have, in bytes; 0 stands for 64 MiB, and Config.MaxMemory caps it.
 	Memory int64
 
-	// Timeout ends the run that long after its instantiation began; 0 is without a deadline.
+	// Timeout ends the run that long after Run was called, which includes waiting for other guests that compute;
+	// 0 is without a deadline.
 	Timeout time.Duration
+
+	// Fuel bounds what the guest may compute, in the unit of Result.Fuel; 0 is without a limit.
+	Fuel uint64
 }
 
 // Run makes an instance of the module, calls its entry point, and returns when the guest is gone. The end of the context
@@ -65,7 +69,7 @@ func (m *Module) Run(ctx context.Context, r Run) (res Result) {
 		defer cancel()
 	}
 	x := &execution{ctx: ctx, module: m}
-	x.memory = memory{limit: m.engine.limit(r.Memory), budget: m.engine.cfg.Budget, broke: x.breakBudget}
+	x.memory = memory{limit: m.engine.limit(r.Memory), budget: m.engine.cfg.Budget, broke: x.breakBudget, pace: x.pace}
 	defer x.memory.Free()
 	if end, ok := x.admit(); !ok {
 		return end.result()
@@ -75,6 +79,10 @@ func (m *Module) Run(ctx context.Context, r Run) (res Result) {
 			res = x.result(panicError{p}, 0)
 		}
 	}()
+	if !x.begin(m.engine, r.Fuel) {
+		return endingOf(x.ctx).result()
+	}
+	defer x.finish()
 	defer x.unblockStreams(&r)()
 	code, err := x.run(entry, &r)
 	return x.result(err, code)
@@ -110,6 +118,7 @@ type execution struct {
 	memory  memory
 	started bool
 	halted  *ending // why this package stopped the guest, if it did
+	stopping
 }
 
 // admit refuses a run that cannot begin, and takes the memory that it begins with from the budget.
@@ -173,7 +182,7 @@ func (x *execution) config(r *Run) wazero.ModuleConfig {
 		}, sys.ClockResolution(time.Microsecond)).
 		WithNanotime(func() int64 { return int64(clock.Monotonic()) }, 1).
 		WithNanosleep(func(ns int64) {
-			clock.Sleep(x.ctx, time.Duration(ns))
+			x.asleep(func() { clock.Sleep(x.ctx, time.Duration(ns)) })
 			x.checkContext()
 		})
 	for _, kv := range r.Env {
@@ -189,12 +198,6 @@ func (x *execution) checkContext() {
 	if x.ctx.Err() != nil {
 		x.halt(endingOf(x.ctx))
 	}
-}
-
-// halt ends the guest from within a host function, and does not return.
-func (x *execution) halt(end ending) {
-	x.halted = &end
-	panic(sys.NewExitError(sys.ExitCodeContextCanceled))
 }
 
 func (x *execution) breakBudget(want int64) { x.halt(x.overBudget(want)) }

@@ -24,7 +24,7 @@ func (g *guestInput) Read(p []byte) (n int, err error) {
 		return 0, io.EOF
 	}
 	p = p[:min(len(p), chunk)]
-	n, err = contained(func() (int, error) { return g.src.Read(p) })
+	n, err = g.x.outside(func() (int, error) { return g.src.Read(p) })
 	if err != nil && !errors.Is(err, io.EOF) {
 		g.x.checkContext()
 		g.x.halt(hostFault("%s: %v", g.name, err))
@@ -44,7 +44,7 @@ func (g *guestOutput) Write(p []byte) (int, error) {
 	if g.dst == nil {
 		return len(p), nil
 	}
-	n, err := contained(func() (int, error) { return g.dst.Write(p) })
+	n, err := g.x.outside(func() (int, error) { return g.dst.Write(p) })
 	if err == nil && n < len(p) {
 		err = io.ErrShortWrite
 	}

@@ -15,10 +15,12 @@ type Limits struct {
 	FunctionSize int64 // bytes of one function's code: "function_size", default 1 MiB
 	Functions    int   // functions, imported ones included: "functions", default 100,000
 	Locals       int   // locals of one function: "locals", default 50,000
+	Nesting      int   // blocks within each other in one function: "nesting", default 5,000
+	Branches     int   // targets of one br_table: "branches", default 10,000
 	Entries      int   // types, imports, exports, globals, element, data and custom sections, each: "entries", default 100,000, which is what a large Go program has
 	Elements     int   // table entries that the module sets, in all: "elements", default 200,000
 	Tables       int   // tables, imported ones included: "tables", default 10
-	TableSize    int64 // entries that one table begins with: "table_size", default 100,000
+	TableSize    int64 // entries that one table begins with or grows to: "table_size", default 100,000
 	DataSize     int64 // bytes of all data segments: "data_size", default 32 MiB
 	Memory       int64 // bytes that the memory begins with: "memory", default 4 GiB less one page, which is also the most
 }
@@ -36,6 +38,8 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.FunctionSize, 1<<20)
 	orDefault(&l.Functions, 100_000)
 	orDefault(&l.Locals, 50_000)
+	orDefault(&l.Nesting, 5_000)
+	orDefault(&l.Branches, 10_000)
 	orDefault(&l.Entries, 100_000)
 	orDefault(&l.Elements, 200_000)
 	orDefault(&l.Tables, 10)

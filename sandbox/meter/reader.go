@@ -107,3 +107,22 @@ func (r *reader) name(what string) string {
 	}
 	return string(b)
 }
+
+// sleb reads a signed LEB128 number of at most bits bits. That unused bits repeat the sign is left to the engine.
+func (r *reader) sleb(bits uint, what string) int64 {
+	begin := r.pos
+	r.skipSleb(bits, what)
+	if r.err != nil {
+		return 0
+	}
+	var v uint64
+	shift := uint(0)
+	for _, c := range r.b[begin:r.pos] {
+		v |= uint64(c&0x7f) << shift
+		shift += 7
+	}
+	if shift < 64 && r.b[r.pos-1]&0x40 != 0 {
+		v |= ^uint64(0) << shift
+	}
+	return int64(v)
+}

@@ -22,6 +22,7 @@ const (
 	secCode
 	secData
 	secDataCount
+	secTag // not run
 )
 
 var sectionNames = [...]string{"custom", "type", "import", "function", "table", "memory", "global", "export",
@@ -46,7 +47,9 @@ func sections(wasm []byte) ([]section, *Error) {
 	for r.left() > 0 {
 		s := section{start: r.pos}
 		s.id = r.byte("the id of a section")
-		if int(s.id) >= len(sectionNames) {
+		if s.id == secTag {
+			r.fail(s.start, "section id %d: %s", s.id, exceptions)
+		} else if int(s.id) >= len(sectionNames) {
 			r.fail(s.start, "section id %d is unknown; the file is damaged, or needs a WebAssembly feature "+
 				"that wcron does not run", s.id)
 		}

@@ -27,7 +27,7 @@ func (c *checker) constExpr() {
 			}
 			c.r.bytes(16, "a constant")
 		default:
-			c.r.fail(at, "instruction %#x cannot stand in a constant expression", op)
+			refuseConstant(c.r, at, op)
 		}
 	}
 }

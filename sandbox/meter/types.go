@@ -3,6 +3,7 @@ package meter
 // The bytes that stand for types.
 const (
 	typeV128       = 0x7b
+	typeI64        = 0x7e
 	typeI32        = 0x7f
 	typeExnref     = 0x69
 	typeExternref  = 0x6f
@@ -14,9 +15,7 @@ const (
 
 func (c *checker) funcType() {
 	at := c.r.pos
-	if form := c.r.byte("a type"); form != typeFunc {
-		c.r.fail(at, "type form %#x is unknown; wcron runs function types only", form)
-	}
+	checkForm(c.r, at, c.r.byte("a type"))
 	for _, what := range [...]string{"parameters", "results"} {
 		at := c.r.pos
 		n := c.r.count(what)
@@ -61,7 +60,7 @@ func (c *checker) importEntry() {
 	case Global:
 		c.globalType()
 	default:
-		c.r.fail(kindAt, "import kind %#x is unknown (exceptions and later features are not run)", byte(i.Kind))
+		c.r.fail(kindAt, "import kind %#x: %s", byte(i.Kind), exceptions)
 	}
 	c.info.Imports = append(c.info.Imports, i)
 }
