@@ -25,6 +25,7 @@ type point struct {
 // loop, which holds the call to the host, so that the registers of its turns are not disturbed by that.
 type loop struct {
 	parent    int
+	fed       bool // it takes values
 	disturbed bool
 	repeated  bool
 }
@@ -109,8 +110,8 @@ func (m *meterage) insert(at int, p point) int {
 }
 
 // repeat notes a loop that begins at one offset and whose code begins at another, and makes the point at its head.
-func (m *meterage) repeat(at, code, parent int) int {
-	m.loops = append(m.loops, loop{parent: parent})
+func (m *meterage) repeat(at, code, parent int, fed bool) int {
+	m.loops = append(m.loops, loop{parent: parent, fed: fed})
 	i := len(m.loops) - 1
 	m.edit(edit{at: at, kind: editLoop, index: uint32(i)})
 	m.insert(code, point{head: true, loop: i})
@@ -124,7 +125,9 @@ func (w *walk) disturb() {
 	}
 }
 
-func (m *meterage) tight(i int) bool { return m.loops[i].repeated && !m.loops[i].disturbed }
+func (m *meterage) wrapped(i int) bool { return m.loops[i].repeated && !m.loops[i].fed }
+
+func (m *meterage) tight(i int) bool { return m.wrapped(i) && !m.loops[i].disturbed }
 
 // cached tells whether the fuel is held in a local in that loop.
 func (m *meterage) cached(i int) bool {
@@ -140,8 +143,8 @@ func (m *meterage) cached(i int) bool {
 func (m *meterage) depth(l label) uint32 {
 	depth := l.depth
 	for i := l.from; i != l.to; i = m.loops[i].parent {
-		if m.tight(i) {
-			depth++
+		if m.wrapped(i) {
+			depth += 3
 		}
 	}
 	return depth

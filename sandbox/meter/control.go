@@ -57,7 +57,7 @@ func (w *walk) structure(at int, op byte) {
 		switch {
 		case f.cold:
 		case op == opLoop:
-			f.loop = w.repeat(at, w.r.pos, f.loop)
+			f.loop = w.repeat(at, w.r.pos, f.loop, params > 0)
 		case op == opIf:
 			w.mark(w.r.pos, w.open, w.top().loop, true)
 		}

@@ -1,68 +1,81 @@
 package meter
 
-// charge writes the code of a point.
+// charge writes the code of a point. The head of a loop looks at the fuel first, since it passes here again when it
+// comes back from the host.
 func (w *walk) charge(i int) {
 	p, c := &w.points[i], &w.body
-	if p.loop != noLoop && w.cached(p.loop) {
-		w.chargeCached(p)
-		return
+	cached := p.loop != noLoop && w.cached(p.loop)
+	fuel := func() {
+		if cached {
+			c.get(w.fuelLocal())
+		} else {
+			c.op(opGlobalGet, w.fuelGlobal())
+		}
 	}
-	if p.cost > 0 {
-		w.spend(c, units(p.cost))
-	}
-	if i == 0 || p.split || p.cost >= checked || p.head && w.loops[p.loop].repeated {
-		w.check(c)
-	}
-}
-
-// chargeCached does so where the fuel is in a local too. The head of a tight loop looks at the fuel first, since it
-// passes here again when it comes back from the host.
-func (w *walk) chargeCached(p *point) {
-	c := &w.body
-	if p.head && w.tight(p.loop) {
-		c.get(w.fuelLocal())
+	if p.head && w.wrapped(p.loop) {
+		fuel()
 		c.i64(0)
-		c.raw(opI64LtS)
-		c.op(opBrIf, 1)
+		c.raw(opI64LtS, opIf, opEmpty)
+		c.op(opBr, 2)
+		c.raw(opEnd)
 	}
 	if p.cost > 0 {
-		c.get(w.fuelLocal())
+		fuel()
 		c.i64(p.cost)
 		c.raw(opI64Sub)
-		c.op(opLocalTee, w.fuelLocal())
+		if cached {
+			c.op(opLocalTee, w.fuelLocal())
+		}
 		c.op(opGlobalSet, w.fuelGlobal())
 	}
-	if p.split || p.cost >= checked {
-		w.checkCached()
+	if i == 0 || p.split || p.cost >= checked || p.head && w.loops[p.loop].repeated && !w.wrapped(p.loop) {
+		w.check(c)
+		if cached {
+			w.loadFuel()
+		}
 	}
 }
 
-// checkCached asks for the next slice if the fuel in the local is spent.
-func (w *walk) checkCached() {
-	c := &w.body
-	c.get(w.fuelLocal())
-	c.i64(0)
-	c.raw(opI64LtS, opIf, opEmpty)
-	c.op(opCall, w.helper(helper{kind: helpRefill}))
-	c.op(opGlobalGet, w.fuelGlobal())
-	c.op(opLocalSet, w.fuelLocal())
-	c.raw(opEnd)
+// loadFuel puts the fuel into its local.
+func (w *walk) loadFuel() {
+	w.body.op(opGlobalGet, w.fuelGlobal())
+	w.body.op(opLocalSet, w.fuelLocal())
 }
 
-// openLoop writes the loop around a tight one, of the same type.
+// openLoop writes what begins around a wrapped loop: a block, the loop that is entered again after a call to the host,
+// both of the same type, and a block at whose end that call is.
 func (w *walk) openLoop(e *edit) {
 	i := int(e.index)
-	if !w.tight(i) {
+	if !w.wrapped(i) {
 		return
+	}
+	if parent := w.loops[i].parent; w.tight(i) && (parent == noLoop || !w.cached(parent)) {
+		w.loadFuel()
 	}
 	r := &reader{b: w.r.b, pos: e.at + 1, end: w.r.end}
 	r.skipSleb(33, "the type of a block")
-	w.body.raw(w.r.b[e.at:r.pos]...)
-	if parent := w.loops[i].parent; parent == noLoop || !w.cached(parent) {
-		w.body.op(opGlobalGet, w.fuelGlobal())
-		w.body.op(opLocalSet, w.fuelLocal())
+	for _, op := range []byte{opBlock, opLoop} {
+		w.body.raw(op)
+		w.body.raw(w.r.b[e.at+1 : r.pos]...)
 	}
-	w.checkCached()
+	w.body.raw(opBlock, opEmpty)
+}
+
+// closeLoop writes what stands between the end of a wrapped loop and the end of the outermost block around it.
+func (w *walk) closeLoop(i int) {
+	if !w.wrapped(i) {
+		return
+	}
+	c := &w.body
+	c.raw(opEnd)
+	c.op(opBr, 2)
+	c.raw(opEnd)
+	c.op(opCall, w.helper(helper{kind: helpRefill}))
+	if w.cached(i) {
+		w.loadFuel()
+	}
+	c.op(opBr, 0)
+	c.raw(opEnd)
 }
 
 // emit copies the code from start to end with its changes.
@@ -89,9 +102,7 @@ func (w *walk) emit(start, end int, counted bool) {
 		case editLoop:
 			w.openLoop(e)
 		case editLoopEnd:
-			if w.tight(int(e.index)) {
-				w.body.raw(opEnd)
-			}
+			w.closeLoop(int(e.index))
 		}
 	}
 	w.body.raw(w.r.b[at:end]...)

@@ -74,7 +74,7 @@ func (w *walk) head(groups int, locals []byte, counted bool) {
 	extra := 0
 	if counted {
 		extra = 2
-	} else if slices.ContainsFunc(w.loops, func(l loop) bool { return l.repeated && !l.disturbed }) {
+	} else if slices.ContainsFunc(w.loops, func(l loop) bool { return l.repeated && !l.fed && !l.disturbed }) {
 		extra = 1
 	}
 	w.body = w.body[:0]
@@ -128,7 +128,5 @@ func (w *walk) enterCounted(weight int64) {
 	c.op(opGlobalGet, w.fuelGlobal())
 	c.op(opGlobalGet, w.stackGlobal())
 	c.raw(opI64Or)
-	c.i64(0)
-	c.raw(opI64LtS)
-	w.refillIf(c)
+	w.refillIfNegative(c)
 }
