@@ -38,6 +38,7 @@ type stopping struct {
 	granted int64  // fuel in all slices so far
 	slice   int64
 	begun   time.Time // of the slice
+	turn    time.Time // when it got the token last, or yielded
 	left    api.Global
 	holding bool // a token
 
@@ -67,6 +68,7 @@ func (x *execution) begin(e *Engine, fuel uint64) bool {
 	x.deadline, _ = x.ctx.Deadline()
 	x.holding = x.tokens.take(x.ctx)
 	x.begun = time.Now()
+	x.turn = x.begun
 	return x.holding
 }
 
@@ -95,11 +97,15 @@ func (x *execution) nextSlice(mod api.Module, left, room int64) int64 {
 	x.adapt(now.Sub(x.begun))
 	x.checkDeadline(now)
 	x.checkContext()
-	if !x.tokens.rotate(x.ctx) {
-		x.holding = false
-		x.checkContext()
+	if now.Sub(x.turn) >= sliceTime { // yielding costs more than asking, and a slice can be short
+		if !x.tokens.rotate(x.ctx) {
+			x.holding = false
+			x.checkContext()
+		}
+		now = time.Now()
+		x.turn = now
 	}
-	x.begun = time.Now()
+	x.begun = now
 	grant := x.slice
 	if x.limit > 0 {
 		grant = int64(min(uint64(grant), x.limit-spent))
@@ -182,6 +188,7 @@ func (x *execution) outside(call func() (int, error)) (int, error) {
 func (x *execution) resume() {
 	x.holding = x.tokens.take(x.ctx)
 	x.begun = time.Now()
+	x.turn = x.begun
 	if !x.holding {
 		x.checkContext()
 	}
