@@ -74,7 +74,7 @@ func (w *walk) end(at int) {
 	results := f.results
 	cold, before, escaped := f.cold, f.before, f.escaped
 	if f.op == opLoop && !cold {
-		w.edit(edit{at: at, kind: editLoopEnd, index: uint32(f.loop)})
+		w.closed(at, f.loop)
 	}
 	w.ctl = w.ctl[:len(w.ctl)-1]
 	if len(w.ctl) == 0 {

@@ -1,62 +1,34 @@
 package meter
 
-// charge writes the code of a point. The head of a loop looks at the fuel first, since it passes here again when it
-// comes back from the host.
-func (w *walk) charge(i int) {
+// charge writes the code of a point. The head of a wrapped loop looks at the fuel first, since it passes here again when
+// it comes back from the host. What is charged is for so many turns.
+func (w *walk) charge(i int, turns int64) {
 	p, c := &w.points[i], &w.body
-	cached := p.loop != noLoop && w.cached(p.loop)
-	fuel := func() {
-		if cached {
-			c.get(w.fuelLocal())
-		} else {
-			c.op(opGlobalGet, w.fuelGlobal())
-		}
-	}
-	if p.head && w.wrapped(p.loop) {
-		fuel()
+	wrapped := p.head && w.wrapped(p.loop)
+	if wrapped {
+		c.op(opGlobalGet, w.fuelGlobal())
 		c.i64(0)
-		c.raw(opI64LtS, opIf, opEmpty)
+		c.raw(opI64GeS, opIf, opEmpty, opElse)
 		c.op(opBr, 2)
 		c.raw(opEnd)
 	}
 	if p.cost > 0 {
-		fuel()
-		c.i64(p.cost)
-		c.raw(opI64Sub)
-		if cached {
-			c.op(opLocalTee, w.fuelLocal())
-		}
-		c.op(opGlobalSet, w.fuelGlobal())
+		w.spend(c, units(p.cost*turns))
 	}
-	if i == 0 || p.split || p.cost >= checked || p.head && w.loops[p.loop].repeated && !w.wrapped(p.loop) {
+	if p.split || p.cost >= checked || p.head && w.loops[p.loop].repeated && !wrapped {
 		w.check(c)
-		if cached {
-			w.loadFuel()
-		}
 	}
-}
-
-// loadFuel puts the fuel into its local.
-func (w *walk) loadFuel() {
-	w.body.op(opGlobalGet, w.fuelGlobal())
-	w.body.op(opLocalSet, w.fuelLocal())
 }
 
 // openLoop writes what begins around a wrapped loop: a block, the loop that is entered again after a call to the host,
 // both of the same type, and a block at whose end that call is.
-func (w *walk) openLoop(e *edit) {
-	i := int(e.index)
+func (w *walk) openLoop(i, at int) {
 	if !w.wrapped(i) {
 		return
 	}
-	if parent := w.loops[i].parent; w.tight(i) && (parent == noLoop || !w.cached(parent)) {
-		w.loadFuel()
-	}
-	r := &reader{b: w.r.b, pos: e.at + 1, end: w.r.end}
-	r.skipSleb(33, "the type of a block")
 	for _, op := range []byte{opBlock, opLoop} {
 		w.body.raw(op)
-		w.body.raw(w.r.b[e.at+1 : r.pos]...)
+		w.body.raw(w.r.b[at+1 : w.loops[i].code]...)
 	}
 	w.body.raw(opBlock, opEmpty)
 }
@@ -71,26 +43,41 @@ func (w *walk) closeLoop(i int) {
 	c.op(opBr, 2)
 	c.raw(opEnd)
 	c.op(opCall, w.helper(helper{kind: helpRefill}))
-	if w.cached(i) {
-		w.loadFuel()
-	}
 	c.op(opBr, 0)
 	c.raw(opEnd)
 }
 
-// emit copies the code from start to end with its changes.
-func (w *walk) emit(start, end int, counted bool) {
-	at := start
-	for i := range w.edits {
+// unroll writes the loop up to its end with several copies of its code. All but the last stand in a block whose end is
+// the next turn; where one runs to its end, the loop is left.
+func (w *walk) unroll(i, copies int, restores bool) {
+	l, c := &w.loops[i], &w.body
+	c.raw(w.r.b[w.edits[l.begin].at:l.code]...)
+	w.charge(l.point, int64(copies))
+	w.copying = i
+	for range copies - 1 {
+		c.raw(opBlock, opEmpty)
+		w.emit(l.code, l.end, l.begin+2, l.last, restores)
+		c.op(opBr, 4)
+		c.raw(opEnd)
+	}
+	w.copying = noLoop
+	w.emit(l.code, l.end, l.begin+2, l.last, restores)
+}
+
+// emit copies the code from one offset to another with its changes, which are those from first to before last.
+func (w *walk) emit(at, end, first, last int, restores bool) {
+	for i := first; i < last; i++ {
 		e := &w.edits[i]
-		if e.kind == editPoint && e.index == noPoint || e.kind == editReturn && !counted {
+		if e.kind == editPoint && e.index == noPoint || e.kind == editReturn && !restores {
 			continue
 		}
 		w.body.raw(w.r.b[at:e.at]...)
 		at = e.at + e.skip
 		switch e.kind {
 		case editPoint:
-			w.charge(int(e.index))
+			w.charge(int(e.index), 1)
+		case editDeeper:
+			w.storeStack()
 		case editCall:
 			w.body.op(opCall, e.index)
 		case editRef:
@@ -100,7 +87,12 @@ func (w *walk) emit(start, end int, counted bool) {
 		case editBranch:
 			w.branchTo(w.r.b[e.at], w.labels[e.index:e.last])
 		case editLoop:
-			w.openLoop(e)
+			l := int(e.index)
+			w.openLoop(l, e.at)
+			if copies := w.copies(l); copies > 1 {
+				w.unroll(l, copies, restores)
+				at, i = w.loops[l].end, w.loops[l].last-1
+			}
 		case editLoopEnd:
 			w.closeLoop(int(e.index))
 		}

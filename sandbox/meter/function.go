@@ -1,9 +1,6 @@
 package meter
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // Weights of a frame on the guest's stack, in bytes.
 const (
@@ -24,7 +21,7 @@ func (w *rewriter) code(r *reader) {
 		if i == 0 {
 			out = &w.moved
 		}
-		fn.function(in, w.types[w.functions[w.imported+i]], out)
+		fn.function(in, w.imported+i, out)
 		if in.err != nil {
 			r.err = in.err
 			r.err.Func = fmt.Sprintf("function %d", w.imported+i)
@@ -33,7 +30,8 @@ func (w *rewriter) code(r *reader) {
 }
 
 // function rewrites one function.
-func (w *walk) function(r *reader, t signature, out *code) {
+func (w *walk) function(r *reader, index int, out *code) {
+	t := w.types[w.functions[index]]
 	w.r, w.results, w.wide = r, len(t.results), t.wide()
 	w.ctl, w.height, w.highest, w.calls, w.constantEnd = w.ctl[:0], 0, 0, false, 0
 	w.locals = len(t.params)
@@ -51,44 +49,44 @@ func (w *walk) function(r *reader, t signature, out *code) {
 	}
 	weight := w.weight()
 	counted := w.calls || weight > lightFrame
+	restores := w.calls && w.entries[uint32(index)]
 	w.head(groups, r.b[begin:start], counted)
 	if counted {
 		w.enterCounted(weight)
+	} else if !w.free() {
+		w.charge(0, 1)
+	}
+	if restores {
 		w.body.raw(opBlock)
 		w.blockTypeOf(t.results)
-	} else if !w.free() {
-		w.charge(0)
 	}
-	w.emit(start, r.end-1, counted)
-	if counted {
+	w.emit(start, r.end-1, 0, len(w.edits), restores)
+	if restores {
 		w.body.raw(opEnd)
 		w.body.get(w.stackLocal())
+		w.body.i64(weight)
+		w.body.raw(opI64Add)
 		w.body.op(opGlobalSet, w.stackGlobal())
 	}
 	w.body.raw(opEnd)
 	out.sized(w.body)
 }
 
-// head begins the new body with the locals: those of the function, and what metering needs.
+// head begins the new body with the locals: those of the function, and one more in a counted one.
 func (w *walk) head(groups int, locals []byte, counted bool) {
-	extra := 0
-	if counted {
-		extra = 2
-	} else if slices.ContainsFunc(w.loops, func(l loop) bool { return l.repeated && !l.fed && !l.disturbed }) {
-		extra = 1
-	}
 	w.body = w.body[:0]
-	w.body.u32(uint32(groups + min(extra, 1)))
-	w.body.raw(locals...)
-	if extra > 0 {
-		w.body.u32(uint32(extra))
-		w.body.raw(typeI64)
+	if !counted {
+		w.body.u32(uint32(groups))
+		w.body.raw(locals...)
+		return
 	}
+	w.body.u32(uint32(groups + 1))
+	w.body.raw(locals...)
+	w.body.raw(1, typeI64)
 }
 
-// The locals that metering adds: the fuel in tight loops, and the stack as it was at the entry of a counted function.
-func (w *walk) fuelLocal() uint32  { return uint32(w.locals) }
-func (w *walk) stackLocal() uint32 { return uint32(w.locals) + 1 }
+// stackLocal is the local that metering adds: the stack that a counted function leaves to what it calls.
+func (w *walk) stackLocal() uint32 { return uint32(w.locals) }
 
 // weight is what a frame of the function takes from the stack.
 func (w *walk) weight() int64 {
@@ -116,17 +114,30 @@ func (w *walk) blockTypeOf(results []byte) {
 	}
 }
 
-// enterCounted charges the entry of a function that counts on the stack. One check does for both counters.
+// enterCounted charges the entry of a function that counts on the stack. One check does for both counters. What is left
+// of the stack is kept in a local and put into the global before each call, so that nothing is to be done at the
+// function's end.
 func (w *walk) enterCounted(weight int64) {
 	c := &w.body
-	w.spend(c, units(w.points[0].cost))
+	if cost := w.points[0].cost; cost > 0 {
+		w.spend(c, units(cost))
+	}
 	c.op(opGlobalGet, w.stackGlobal())
-	c.op(opLocalTee, w.stackLocal())
 	c.i64(weight)
 	c.raw(opI64Sub)
-	c.op(opGlobalSet, w.stackGlobal())
-	c.op(opGlobalGet, w.fuelGlobal())
-	c.op(opGlobalGet, w.stackGlobal())
-	c.raw(opI64Or)
-	w.refillIfNegative(c)
+	c.op(opLocalTee, w.stackLocal())
+	if !w.checkedAtHead() {
+		c.op(opGlobalGet, w.fuelGlobal())
+		c.raw(opI64Or)
+	}
+	c.i64(0)
+	c.raw(opI64GeS, opIf, opEmpty, opElse)
+	w.storeStack()
+	c.op(opCall, w.helper(helper{kind: helpRefill}))
+	c.raw(opEnd)
+}
+
+func (w *walk) storeStack() {
+	w.body.get(w.stackLocal())
+	w.body.op(opGlobalSet, w.stackGlobal())
 }

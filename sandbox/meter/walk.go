@@ -223,6 +223,7 @@ func (w *walk) call(at int, op byte) {
 		w.r.readIndex("table", len(w.tables))
 		if w.r.err == nil {
 			w.calls = true
+			w.edit(edit{at: at, kind: editDeeper})
 			w.disturb()
 			w.simple(at, len(w.types[t].params)+1, len(w.types[t].results), costIndirect)
 		}
@@ -236,6 +237,7 @@ func (w *walk) call(at int, op byte) {
 	cost := int64(costHostCall)
 	if int(f) >= w.imported {
 		w.calls, cost = true, costCall
+		w.edit(edit{at: at, kind: editDeeper})
 	}
 	w.disturb()
 	w.simple(at, len(t.params), len(t.results), cost)
