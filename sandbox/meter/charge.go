@@ -13,7 +13,7 @@ const (
 	mostCopies    = 4    // of the code of a loop,
 	unrolledCost  = 128  // as long as they cost no more together
 	unrolledBytes = 512  // and take no more of the code
-	freeLeaf      = 8    // a function without calls and loops that costs no more is paid for by the call
+	freeEntry     = 16   // an entry that costs no more is paid for by the call
 )
 
 type point struct {

@@ -53,7 +53,7 @@ func (w *walk) function(r *reader, index int, out *code) {
 	w.head(groups, r.b[begin:start], counted)
 	if counted {
 		w.enterCounted(weight)
-	} else if !w.free() {
+	} else if w.points[0].cost > freeEntry {
 		w.charge(0, 1)
 	}
 	if restores {
@@ -97,11 +97,6 @@ func (w *walk) weight() int64 {
 	return weightFrame + weightValue*values
 }
 
-// free tells whether the function is so cheap that its callers pay for it.
-func (w *walk) free() bool {
-	return len(w.points) == 1 && w.points[0].cost <= freeLeaf
-}
-
 // blockTypeOf writes the type of a block that takes nothing and gives these values.
 func (w *walk) blockTypeOf(results []byte) {
 	switch len(results) {
@@ -119,7 +114,7 @@ func (w *walk) blockTypeOf(results []byte) {
 // function's end.
 func (w *walk) enterCounted(weight int64) {
 	c := &w.body
-	if cost := w.points[0].cost; cost > 0 {
+	if cost := w.points[0].cost; cost > freeEntry {
 		w.spend(c, units(cost))
 	}
 	c.op(opGlobalGet, w.stackGlobal())
