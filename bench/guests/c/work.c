@@ -117,12 +117,13 @@ struct value {
 	struct value *first, *next;
 };
 
-static char arena[1 << 20];
+static const size_t size = 1 << 20;
+static char *arena;
 static size_t used;
 
 static void *get(size_t n) {
 	used = (used + 7) & ~(size_t)7;
-	if (used + n > sizeof arena) exit(3);
+	if (used + n > size) exit(3);
 	used += n;
 	return memset(arena + used - n, 0, n);
 }
@@ -190,8 +191,8 @@ static char *print(char *to, const struct value *v) {
 }
 
 static uint64_t json(int n) {
-	static char text[64 << 10];
-	char *to = text;
+	char *text = malloc(64 << 10), *to = text;
+	arena = malloc(size);
 	*to++ = '[';
 	for (int i = 0; i < 50; i++)
 		to += sprintf(to, "%s{\"id\":%d,\"name\":\"item \\\"%d\\\"\",\"tags\":[\"a\",\"b%d\"],\"price\":{\"eur\":%d,\"usd\":%d}}",
