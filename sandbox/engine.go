@@ -54,7 +54,8 @@ type Engine struct {
 	cache     *cache                            // nil without a CacheDir
 	compilers chan struct{}
 	tokens    *tokens
-	users     gate // runs, compilations and open modules' runs
+	regions   *regions // memories
+	users     gate     // runs, compilations and open modules' runs
 }
 
 const wasiModule = "wasi_snapshot_preview1"
@@ -68,7 +69,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
-	e := &Engine{cfg: cfg, compilers: make(chan struct{}, max(cfg.Compilers, 1)), tokens: newTokens()}
+	e := &Engine{cfg: cfg, compilers: make(chan struct{}, max(cfg.Compilers, 1)), tokens: newTokens(), regions: newRegions()}
 	rc := wazero.NewRuntimeConfig().
 		WithCoreFeatures(api.CoreFeaturesV2).
 		WithDebugInfoEnabled(false).
@@ -104,6 +105,7 @@ func (e *Engine) Close(ctx context.Context) error {
 
 func (e *Engine) release(ctx context.Context) error {
 	err := e.rt.Close(ctx)
+	e.regions.close()
 	if e.cache != nil {
 		if cerr := e.cache.engine.Close(ctx); err == nil {
 			err = cerr

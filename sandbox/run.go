@@ -69,8 +69,10 @@ func (m *Module) Run(ctx context.Context, r Run) (res Result) {
 		defer cancel()
 	}
 	x := &execution{ctx: ctx, module: m}
-	x.memory = memory{limit: m.engine.limit(r.Memory), budget: m.engine.cfg.Budget, broke: x.breakBudget, pace: x.pace}
-	defer x.memory.Free()
+	x.memory = memory{
+		limit: m.engine.limit(r.Memory), budget: m.engine.cfg.Budget, regions: m.engine.regions, broke: x.breakBudget, pace: x.pace,
+	}
+	defer x.memory.release()
 	if end, ok := x.admit(); !ok {
 		return end.result()
 	}

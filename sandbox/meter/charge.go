@@ -5,7 +5,7 @@ package meter
 // long without passing one of them. In between, code that is not always reached is charged where it begins if it is
 // worth it, and with the point before it if not, so fuel is an upper bound, the same for the same run.
 const (
-	ownPoint      = 32   // conditional code of this cost gets a point of its own
+	ownPoint      = 48   // conditional code of this cost gets a point of its own
 	mostMerged    = 128  // and so does any, once that much of it is charged with a point before
 	longest       = 4096 // straight code is cut into pieces of this cost
 	checked       = 1024 // a point that charges as much as this is checked
