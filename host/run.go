@@ -89,12 +89,12 @@ func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 	})
 	res := r.mod.compiled.Run(r.ctx, sandbox.Run{
 		Args: append([]string{r.def.Name}, r.def.Args...), Env: env, Stdin: bytes.NewReader(event), Stdout: rec, Stderr: rec,
-		Entry: r.def.Entry, Memory: r.def.memory(), Reserved: r.reserved, Timeout: r.def.timeout(),
+		Entry: r.def.Entry, Memory: r.def.memory(), Reserved: r.reserved, Fuel: uint64(max(r.def.Fuel, 0)), Timeout: r.def.timeout(),
 	})
 	r.unlock() // the guest is gone
 	f.EndedAt = l.h.now()
 	f.Outcome, f.Cause = claims.Outcome(res.Outcome), claims.Cause(res.Cause)
-	f.Reason, f.Memory = res.Reason, res.MemoryPeak
+	f.Reason, f.Memory, f.Fuel = res.Reason, res.MemoryPeak, int64(res.Fuel)
 	if !res.Started {
 		f.StartedAt = time.Time{}
 	}
