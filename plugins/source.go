@@ -121,13 +121,14 @@ func (s *Source) Snapshot() *Set { return s.set.Load() }
 func (s *Source) Changed() <-chan struct{} { return s.changed }
 
 // Reload reads every file again, whether or not it looks changed, and returns when the set is up to date. A file that is being
-// written is still left to Run.
-func (s *Source) Reload() {
+// written, or was just now, is still left to Run: settled tells that there is none.
+func (s *Source) Reload() (settled bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.host.reread()
 	s.folder.reread()
 	s.scan(s.at)
+	return !s.host.waiting && !s.folder.waiting()
 }
 
 // Load returns the bytes of a digest that the content store keeps: those of the present set and the one before, pinned ones,

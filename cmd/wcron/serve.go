@@ -175,6 +175,7 @@ func hostConfig(f *config.File, p place) host.Config {
 func (s *server) admin() admin.Config {
 	return admin.Config{
 		Store: s.store, Jobs: s.source.Jobs, Source: s.file.Path, Zone: func() string { return s.source.Snapshot().Zone.Name }, Spool: s.place.spool,
+		Reload: s.source.Reload,
 		Plugin: func(name string) string {
 			j, _ := s.source.Snapshot().Job(name)
 			return j.Settings.Plugin
