@@ -119,7 +119,7 @@ func (c *checker) memory() {
 		return
 	}
 	if size := int64(least) * PageSize; size > c.lim.Memory {
-		c.r.fail(at, "memory minimum of %s is above the limit of %s; raise limits.memory, or build the module with less",
+		c.r.fail(at, "memory minimum of %s is above the limit of %s; raise limits.memory",
 			FormatBytes(size), FormatBytes(c.lim.Memory))
 	}
 	if hasMax && most > 1<<16 {
