@@ -135,7 +135,7 @@ func (w *worker) judge(ctx context.Context, build string, exit error, said strin
 		return moduleError("compiling it took longer than the limit of %v; raise compile_timeout, or build a smaller module", w.timeout)
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case status == verdictBegun && isOutOfMemory(fatal):
+	case status == verdictBegun && isOutOfMemory(said):
 		return w.overMemory()
 	case status == verdictBegun && fatal != "":
 		return moduleError("the compiler crashed on it (%s)", fatal)
@@ -175,10 +175,11 @@ func fatalLine(said string) string {
 	return ""
 }
 
-// isOutOfMemory tells the words of the runtime and of the system for it from others.
+// isOutOfMemory looks for the words of the runtime and of the system for it.
 func isOutOfMemory(s string) bool {
 	return strings.Contains(s, "out of memory") || strings.Contains(s, "cannot allocate memory") ||
-		strings.Contains(s, "newosproc") || strings.Contains(s, "cannot map pages")
+		strings.Contains(s, "newosproc") || strings.Contains(s, "cannot map pages") ||
+		strings.Contains(s, "Sanitizer failed to allocate") // of a program that was built with -race
 }
 
 // quoteFirst is the first line that a worker has said, if there is one.

@@ -5,28 +5,35 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/wcron/wcron/claims"
 	"github.com/wcron/wcron/internal/guest"
 )
 
-// compilers counts the processes that compile into a state folder.
-func (h home) compilers() (n int) {
+// compilers finds the processes that compile into a folder of this home.
+func (h home) compilers() (pids []int) {
 	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	for _, path := range all {
 		if b, err := os.ReadFile(path); err == nil && strings.Contains(string(b), compileWorker+"\x00"+h.dir) {
-			n++
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			if err != nil {
+				h.t.Fatal(err)
+			}
+			pids = append(pids, pid)
 		}
 	}
-	return n
+	return pids
 }
 
 // A module that takes long to compile shows as that; the other jobs come and run meanwhile. When its time is up it is refused with
@@ -38,7 +45,7 @@ func TestModuleThatIsSlowToCompile(t *testing.T) {
 	h := newHome(t, "compile_timeout = \"10m\"\ncompile_memory = \"8GiB\"\n")
 	h.drop("bomb", guest.SlowToCompile(40_000), "")
 	p := h.serve()
-	h.await("a process that compiles", func() bool { return h.compilers() == 1 })
+	h.await("a process that compiles", func() bool { return len(h.compilers()) == 1 })
 	h.drop("late", guest.Hello(), "schedule = \"@every 1s\"\n")
 	s := h.store()
 	h.awaitRun(s, "late", "that went well", ended(claims.OK))
@@ -49,11 +56,11 @@ func TestModuleThatIsSlowToCompile(t *testing.T) {
 	if out, code := h.wcron("list", "--json", "-c", h.file()); code != 0 || !strings.Contains(out, `"state":"compiling"`) {
 		t.Errorf("list --json: %d\n%s", code, out)
 	}
-	if h.compilers() != 1 {
-		t.Errorf("%d processes compile", h.compilers())
+	if n := len(h.compilers()); n != 1 {
+		t.Errorf("%d processes compile", n)
 	}
 	p.stop()
-	h.await("the end of the process that compiles", func() bool { return h.compilers() == 0 })
+	h.await("the end of the process that compiles", func() bool { return len(h.compilers()) == 0 })
 
 	h.configure("compile_timeout = \"300ms\"\n")
 	p = h.serve()
@@ -111,5 +118,39 @@ func TestCompileCommandIsHidden(t *testing.T) {
 	}
 	if out, code := h.wcron(compileWorker); code != exitBad || !strings.Contains(out, "it is for an engine to start") {
 		t.Errorf("by hand: %d, %s", code, out)
+	}
+}
+
+// A compiler that somebody kills is no fault of the module or of the command line, and leaves nothing behind.
+func TestKilledCompiler(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("processes are found as on Linux")
+	}
+	h := newHome(t, "")
+	temp := h.path("temp")
+	if err := os.Mkdir(temp, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h.replace(h.path("bomb.wasm"), guest.SlowToCompile(40_000))
+	cmd := exec.Command("wcron", "exec", h.path("bomb.wasm"))
+	cmd.Env = append(os.Environ(), "TMPDIR="+temp)
+	var said strings.Builder
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	h.await("a process that compiles", func() bool {
+		begun, err := filepath.Glob(filepath.Join(temp, "*", "build-*", "verdict"))
+		return err == nil && len(begun) > 0 && len(h.compilers()) == 1
+	})
+	if err := syscall.Kill(h.compilers()[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitUnreachable || !strings.Contains(said.String(), "it was ended from outside (signal: killed)") {
+		t.Errorf("%d: %s", code, &said)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -38,6 +39,15 @@ func (a *app) compiler() []string {
 		return nil
 	}
 	return []string{self, compileWorker}
+}
+
+// blame is the exit code of a module that was not compiled: the given one if that is the module's fault.
+func blame(err error, module int) int {
+	var own *sandbox.ModuleError
+	if errors.As(err, &own) {
+		return module
+	}
+	return exitUnreachable
 }
 
 // sandboxConfig is what the host file says of modules. An empty cache folder is one that goes with the process.

@@ -218,7 +218,7 @@ func compile(ctx context.Context, a *app, engine *sandbox.Engine, wasm []byte, n
 	case ctx.Err() != nil:
 		return nil, exitError{exitKilled, fmt.Errorf("compile %s: interrupted", name)}
 	case err != nil:
-		return nil, exitError{exitUsage, fmt.Errorf("compile %s: %w", name, err)}
+		return nil, exitError{blame(err, exitUsage), fmt.Errorf("compile %s: %w", name, err)}
 	}
 	return m, nil
 }

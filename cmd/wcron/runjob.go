@@ -127,7 +127,7 @@ func compiles(ctx context.Context, a *app, o *operator, name string) error {
 	defer func() { _ = e.Close(context.WithoutCancel(ctx)) }()
 	m, err := e.Compile(ctx, wasm)
 	if err != nil {
-		return exitError{exitBad, fmt.Errorf("job %s: %s: %w", name, j.Plugin, err)}
+		return exitError{blame(err, exitBad), fmt.Errorf("job %s: %s: %w", name, j.Plugin, err)}
 	}
 	defer func() { _ = m.Close(context.WithoutCancel(ctx)) }()
 	if err := m.CheckEntry(j.Settings.Entry); err != nil {
