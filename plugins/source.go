@@ -87,8 +87,8 @@ func open(cfg Config) (*Source, error) {
 		return nil, err
 	}
 	s.host.use(c)
-	s.folder = newFolder(c.file.Plugins)
-	if s.content, err = openContent(cfg.Content, maxModule); err != nil {
+	s.folder = newFolder(c.file)
+	if s.content, err = openContent(cfg.Content, config.MaxModuleSize); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -246,13 +246,14 @@ func (s *Source) scanHost(in intake) bool {
 		return true
 	}
 	if c.file.Plugins != s.folder.dir {
-		next := newFolder(c.file.Plugins)
+		next := newFolder(c.file)
 		if _, f := next.list(); f != nil {
 			s.host.refuse([]config.Problem{{File: readable(next.dir), What: f.what, Remedy: f.remedy}}, true)
 			return true
 		}
 		s.folder = next
 	}
+	s.folder.relimit(Limits(c.file.Limits))
 	s.host.use(c)
 	return true
 }
@@ -287,7 +288,7 @@ func (s *Source) load(digest, path string) ([]byte, error) {
 	}
 	st, f, lerr := look(path)
 	if lerr == nil && f == nil {
-		b, f, lerr = read(path, st, maxModule)
+		b, f, lerr = read(path, st, config.MaxModuleSize)
 	}
 	if lerr != nil || f != nil || digestOf(b) != digest {
 		return nil, fmt.Errorf("load %s: %w; put the file there again", readable(path), err)
