@@ -12,17 +12,25 @@
 // before instantiation, so the start section counts. Run returns when the guest is gone, and never panics. Which of
 // these it was is decided by what this package did, never by the exit code, which a guest chooses as it likes.
 //
-// # What the deadline misses
+// # How running code is stopped
 //
-// Running code is stopped by the engine's own check, which stands at the head of each loop (see stopping.go). Sleeping,
-// reading, writing and drawing randomness are ended by this package. What has no loop is missed for as long as it runs:
+// Before it is compiled, a module is rewritten (see package meter) so that it counts what it computes, its fuel, and the
+// nesting of its calls, its stack. When a slice of about a millisecond is spent, the guest calls the host, which ends it,
+// lets another guest have its turn, or grants the next slice. So the deadline holds for every shape of code, with loops or
+// without, and the garbage collector never waits longer for a guest than a slice takes. Sleeping, reading, writing and
+// drawing randomness are ended by this package. As many guests compute at a time as there are processors; the others wait
+// for their turn, and die on time while they do.
 //
-//   - a tree of calls without a loop, which can take for ever, and holds up the garbage collector with it;
-//   - one memory.fill, memory.copy, table.fill or table.grow, bounded by the memory limit and the table limit;
-//   - endless recursion, which ends by itself with a stack overflow, after taking some 150 MB of the host's memory.
+// What the deadline misses: a Writer or Reader given by the caller that blocks without a Set*Deadline method holds its
+// run.
 //
-// Compiling ignores its context as well: Compile looks at it before and after, and admits few compilations at a time.
-// A Writer or Reader given by the caller that blocks without a Set*Deadline method holds its run.
+// # Compiling
+//
+// A module is held against Config.Limits first. One that passes can still take minutes and gigabytes to compile, and the
+// compiler cannot be interrupted, so Config.Compiler names a process for it, which is ended at Config.CompileTimeout, at
+// Config.CompileMemory, with the context, and with this process; see CompileWorker. It fills the cache on disk, from
+// which this process loads the result; what is there already needs no process. Without Config.Compiler, Compile works
+// in this process, and looks at its context only before and after. Few modules are compiled at a time either way.
 //
 // # Memory
 //

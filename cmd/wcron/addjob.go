@@ -23,6 +23,7 @@ type jobKeys struct {
 	Timeout      *config.Duration  `placeholder:"TIME" help:"How long a run may take; 0: no limit."`
 	StartTimeout *config.Duration  `placeholder:"TIME" help:"How long a due run may wait for its start."`
 	Memory       *config.Size      `placeholder:"SIZE" help:"The most memory of a run, such as 64MiB."`
+	Fuel         *int64            `placeholder:"N" help:"How much a run may compute, about one for each simple instruction; 0: no limit."`
 	Output       *config.Size      `placeholder:"SIZE" help:"The most output kept of a run."`
 	Entry        *string           `placeholder:"NAME" help:"The exported function to call."`
 	Arg          []string          `sep:"none" placeholder:"TEXT" help:"An argument of the guest; give it once for each."`
@@ -42,7 +43,7 @@ type jobKeys struct {
 func (k *jobKeys) job(a *app, f *config.File) (config.Job, error) {
 	j := config.Job{
 		Plugin: k.Plugin, Schedule: k.Schedule, Timezone: k.Timezone, Timeout: k.Timeout, StartTimeout: k.StartTimeout, Memory: k.Memory,
-		Output: k.Output, Entry: k.Entry, Args: k.Arg, Env: k.Env, Missed: k.Missed, Retries: k.Retries, Backoff: k.Backoff,
+		Fuel: k.Fuel, Output: k.Output, Entry: k.Entry, Args: k.Arg, Env: k.Env, Missed: k.Missed, Retries: k.Retries, Backoff: k.Backoff,
 		RetryOn: k.RetryOn, Repeat: k.Repeat, HistoryRuns: k.HistoryRuns, HistoryBytes: k.HistoryBytes, Description: k.Description,
 	}
 	if j.Plugin != nil {
@@ -96,7 +97,7 @@ type edited struct {
 }
 
 // Run adds the job.
-func (c *addCmd) Run(_ context.Context, a *app) error {
+func (c *addCmd) Run(ctx context.Context, a *app) error {
 	f, err := a.load()
 	if err != nil {
 		return err
@@ -115,7 +116,7 @@ func (c *addCmd) Run(_ context.Context, a *app) error {
 	if err := plugins.WriteJob(f.Path, c.Name, j, plugins.Create, ""); err != nil {
 		return editError(f, c.Name, err)
 	}
-	return told(a, f, c.Name, "added", next)
+	return told(ctx, a, f, c.Name, "added", next)
 }
 
 // editError gives an error of jobs.d its exit code.
@@ -136,7 +137,8 @@ func editError(f *config.File, name string, err error) error {
 }
 
 // told says what was done.
-func told(a *app, f *config.File, name, action string, next time.Time) error {
+func told(ctx context.Context, a *app, f *config.File, name, action string, next time.Time) error {
+	a.takeOver(ctx, f)
 	out := edited{Job: name, Action: action, File: filepath.Join(f.JobsDir, name+".toml")}
 	if !next.IsZero() {
 		out.NextAt = new(next)
@@ -263,7 +265,7 @@ func (*editCmd) Help() string {
 }
 
 // Run changes the job. A file that changed between the look and the write is looked at again.
-func (c *editCmd) Run(_ context.Context, a *app) error {
+func (c *editCmd) Run(ctx context.Context, a *app) error {
 	f, err := a.load()
 	if err != nil {
 		return err
@@ -288,7 +290,7 @@ func (c *editCmd) Run(_ context.Context, a *app) error {
 		}
 		err = plugins.WriteJob(f.Path, c.Name, j, plugins.Replace, digest)
 		if err == nil {
-			return told(a, f, c.Name, "changed", next)
+			return told(ctx, a, f, c.Name, "changed", next)
 		}
 		if !errors.Is(err, plugins.ErrEdited) || n == tries {
 			return editError(f, c.Name, err)
@@ -330,6 +332,7 @@ func unsetters() map[string]func(*config.Job) {
 		"timeout":       func(j *config.Job) { j.Timeout = nil },
 		"start_timeout": func(j *config.Job) { j.StartTimeout = nil },
 		"memory":        func(j *config.Job) { j.Memory = nil },
+		"fuel":          func(j *config.Job) { j.Fuel = nil },
 		"output":        func(j *config.Job) { j.Output = nil },
 		"entry":         func(j *config.Job) { j.Entry = nil },
 		"args":          func(j *config.Job) { j.Args = nil },
@@ -366,7 +369,7 @@ func (*rmCmd) Help() string {
 }
 
 // Run removes the job's file.
-func (c *rmCmd) Run(_ context.Context, a *app) error {
+func (c *rmCmd) Run(ctx context.Context, a *app) error {
 	path, err := a.locate()
 	if err != nil {
 		return err
@@ -388,5 +391,5 @@ func (c *rmCmd) Run(_ context.Context, a *app) error {
 	if err := plugins.RemoveJob(path, c.Name, digest); err != nil {
 		return editError(f, c.Name, err)
 	}
-	return told(a, f, c.Name, "removed", time.Time{})
+	return told(ctx, a, f, c.Name, "removed", time.Time{})
 }

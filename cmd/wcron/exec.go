@@ -13,6 +13,7 @@ import (
 
 	"github.com/wcron/wcron/config"
 	"github.com/wcron/wcron/output"
+	"github.com/wcron/wcron/plugins"
 	"github.com/wcron/wcron/sandbox"
 	"github.com/wcron/wcron/sandbox/meter"
 )
@@ -24,6 +25,7 @@ type execCmd struct {
 	Arg     []string          `short:"a" sep:"none" placeholder:"ARG" help:"An argument of the guest, after its name. May be given more than once."`
 	Timeout *config.Duration  `placeholder:"SPAN" help:"How long the guest may run, such as 30s; 0 is without a limit. Default: the manifest's, else 1m."`
 	Memory  *config.Size      `placeholder:"SIZE" help:"The most memory of the guest, such as 128MiB. Default: the manifest's, else 64MiB."`
+	Fuel    *uint64           `placeholder:"N" help:"How much the guest may compute, about one for each simple instruction; 0 is without a limit. Default: the manifest's, else no limit."`
 	Entry   string            `placeholder:"NAME" help:"The exported function to call. Default: the manifest's, else _start, else run."`
 }
 
@@ -37,7 +39,7 @@ const (
 // Help implements kong.HelpProvider.
 func (*execCmd) Help() string {
 	return "Runs a module as a job of it would run, once and outside of any schedule: in the same sandbox, with what its manifest asks for unless a flag " +
-		"says otherwise. No host, ledger or configuration is involved.\n\n" +
+		"says otherwise. No host and no ledger is involved, and of a configuration only what -c names: its limits, compile_timeout and compile_memory.\n\n" +
 		"Exit codes: the guest's own (255 if it is more); 124 its deadline passed; 134 it trapped; 137 it was killed, also by ctrl-C; " +
 		"2 the command line is wrong or the file is no module that can run; 3 wcron could not serve it. " +
 		"With --json: 0 if the outcome is ok, 1 otherwise, and 2 as above."
@@ -55,6 +57,7 @@ type executed struct {
 	DurationMS  int64   `json:"duration_ms"`
 	CompileMS   int64   `json:"compile_ms"`
 	MemoryBytes int64   `json:"memory_bytes"`
+	Fuel        uint64  `json:"fuel"`
 	Stdout      string  `json:"stdout"`
 	Stderr      string  `json:"stderr"`
 	StdoutCut   int64   `json:"stdout_cut_bytes"`
@@ -62,7 +65,11 @@ type executed struct {
 }
 
 func (c *execCmd) Run(ctx context.Context, a *app) (err error) {
-	wasm, settings, err := c.module()
+	f, err := c.host(a)
+	if err != nil {
+		return err
+	}
+	wasm, settings, err := c.module(f)
 	if err != nil {
 		return exitError{exitUsage, err}
 	}
@@ -71,7 +78,7 @@ func (c *execCmd) Run(ctx context.Context, a *app) (err error) {
 		return exitError{exitUsage, err}
 	}
 	defer func() { err = errors.Join(err, closed()) }()
-	engine, err := sandbox.New(ctx, sandbox.Config{})
+	engine, err := sandbox.New(ctx, a.sandboxConfig(f, ""))
 	if err != nil {
 		return unreachable(err)
 	}
@@ -110,8 +117,16 @@ func (c *execCmd) Run(ctx context.Context, a *app) (err error) {
 	return err
 }
 
+// host is the configuration whose limits hold: the one that -c names, and no other, since exec is not about a configuration.
+func (c *execCmd) host(a *app) (*config.File, error) {
+	if a.config == "" {
+		return config.Default("."), nil
+	}
+	return a.load()
+}
+
 // module reads the file and what its manifest asks for.
-func (c *execCmd) module() ([]byte, config.Settings, error) {
+func (c *execCmd) module(f *config.File) ([]byte, config.Settings, error) {
 	none := config.Settings{}
 	info, err := os.Stat(c.File)
 	if err != nil {
@@ -120,14 +135,15 @@ func (c *execCmd) module() ([]byte, config.Settings, error) {
 	if !info.Mode().IsRegular() {
 		return nil, none, fmt.Errorf("%s is not a plain file; name a module", c.File)
 	}
-	if info.Size() > meter.MaxModule {
-		return nil, none, fmt.Errorf("%s has %d bytes, and a module may have %d; build a smaller one", c.File, info.Size(), meter.MaxModule)
+	if info.Size() > f.Limits.ModuleSize {
+		return nil, none, fmt.Errorf("%s has %d bytes, and a module may have %d; build a smaller one, or raise limits.module_size in a host file and name it with -c",
+			c.File, info.Size(), f.Limits.ModuleSize)
 	}
 	wasm, err := os.ReadFile(c.File)
 	if err != nil {
 		return nil, none, err
 	}
-	if _, err := meter.Check(wasm, meter.Limits{}); err != nil {
+	if _, err := meter.Check(wasm, plugins.Limits(f.Limits)); err != nil {
 		return nil, none, fmt.Errorf("%s: %w; see wcron check %s", c.File, err, quoted(c.File))
 	}
 	text, ok, err := meter.Custom(wasm, "wcron.manifest")
@@ -147,7 +163,7 @@ func (c *execCmd) module() ([]byte, config.Settings, error) {
 func (c *execCmd) order(s config.Settings, stdin io.Reader) sandbox.Run {
 	name := strings.TrimSuffix(filepath.Base(c.File), ".wasm")
 	run := sandbox.Run{
-		Args: append([]string{name}, s.Args...), Stdin: stdin, Entry: s.Entry, Memory: s.Memory, Timeout: s.Timeout,
+		Args: append([]string{name}, s.Args...), Stdin: stdin, Entry: s.Entry, Memory: s.Memory, Fuel: uint64(s.Fuel), Timeout: s.Timeout,
 		Env: []string{"WCRON_JOB=" + name},
 	}
 	if len(c.Arg) > 0 {
@@ -158,6 +174,9 @@ func (c *execCmd) order(s config.Settings, stdin io.Reader) sandbox.Run {
 	}
 	if c.Memory != nil {
 		run.Memory = int64(*c.Memory)
+	}
+	if c.Fuel != nil {
+		run.Fuel = *c.Fuel
 	}
 	if c.Timeout != nil {
 		run.Timeout = time.Duration(*c.Timeout)
@@ -188,7 +207,7 @@ func (c *execCmd) stdin(a *app) (r io.Reader, closed func() error, err error) {
 	return newStream(f, nil), f.Close, nil
 }
 
-// compile compiles the module in this process, and says on stderr that it takes its time if it does.
+// compile compiles the module, and says on stderr that it takes its time if it does.
 func compile(ctx context.Context, a *app, engine *sandbox.Engine, wasm []byte, name string) (*sandbox.Module, error) {
 	slow := time.AfterFunc(2*time.Second, func() {
 		fmt.Fprintf(a.stderr, "wcron: compiling %s, which has %s...\n", name, meter.FormatBytes(int64(len(wasm))))
@@ -199,7 +218,7 @@ func compile(ctx context.Context, a *app, engine *sandbox.Engine, wasm []byte, n
 	case ctx.Err() != nil:
 		return nil, exitError{exitKilled, fmt.Errorf("compile %s: interrupted", name)}
 	case err != nil:
-		return nil, exitError{exitUsage, fmt.Errorf("compile %s: %w", name, err)}
+		return nil, exitError{blame(err, exitUsage), fmt.Errorf("compile %s: %w", name, err)}
 	}
 	return m, nil
 }
@@ -227,6 +246,7 @@ func (c *execCmd) end(a *app, res sandbox.Result) error {
 
 func (e *executed) fill(res sandbox.Result, began, ended time.Time) {
 	e.Outcome, e.StartedAt, e.DurationMS, e.MemoryBytes = string(res.Outcome), began.Format(time.RFC3339Nano), milliseconds(ended.Sub(began)), res.MemoryPeak
+	e.Fuel = res.Fuel
 	if res.Cause != "" {
 		cause := string(res.Cause)
 		e.Cause = &cause

@@ -37,6 +37,7 @@ type loop struct {
 	disturbed bool // it calls
 	holds     bool // it holds loops
 	repeated  bool
+	wraps     uint32 // wrapped loops that it is in, itself included; settle counts them
 }
 
 const noLoop = -1
@@ -70,14 +71,15 @@ type meterage struct {
 type editKind byte
 
 const (
-	editPoint   editKind = iota // charge at point index, if there is one
-	editDeeper                  // a function is called that may call others
-	editCall                    // call function index
-	editRef                     // ref.func of it
-	editReturn                  // leave the function by way of labels[index]
-	editBranch                  // branch to labels[index:last]
-	editLoop                    // a loop begins
-	editLoopEnd                 // a loop ends
+	editPoint    editKind = iota // charge at point index, if there is one
+	editDeeper                   // a function is called that may count on the stack
+	editDeepCall                 // call function index, which may do so
+	editCall                     // call function index
+	editRef                      // ref.func of it
+	editReturn                   // leave the function by way of labels[index]
+	editBranch                   // branch to labels[index:last]
+	editLoop                     // a loop begins
+	editLoopEnd                  // a loop ends
 )
 
 const noPoint = ^uint32(0)
@@ -164,16 +166,28 @@ func (m *meterage) copies(i int) int {
 	return int(min(mostCopies, unrolledCost/max(m.points[l.point].cost, 1), int64(unrolledBytes/(l.end-l.code))))
 }
 
+// settle counts the wrapped loops that each loop is in, itself included. An outer loop has a lower index.
+func (m *meterage) settle() {
+	for i := range m.loops {
+		m.loops[i].wraps = m.wraps(m.loops[i].parent)
+		if m.wrapped(i) {
+			m.loops[i].wraps++
+		}
+	}
+}
+
+func (m *meterage) wraps(i int) uint32 {
+	if i == noLoop {
+		return 0
+	}
+	return m.loops[i].wraps
+}
+
 // depth is how many labels are between a branch and its target once those of wrapped loops and of copies are added.
 func (m *meterage) depth(l label) uint32 {
-	depth := l.depth
-	for i := l.from; i != l.to; i = m.loops[i].parent {
-		if m.wrapped(i) {
-			depth += 3
-		}
-		if i == m.copying {
-			depth++
-		}
+	depth := l.depth + 3*(m.wraps(l.from)-m.wraps(l.to))
+	if m.copying != noLoop && l.to != m.copying {
+		depth++
 	}
 	return depth
 }

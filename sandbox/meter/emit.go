@@ -78,6 +78,9 @@ func (w *walk) emit(at, end, first, last int, restores bool) {
 			w.charge(int(e.index), 1)
 		case editDeeper:
 			w.storeStack()
+		case editDeepCall:
+			w.storeStack()
+			w.body.op(opCall, e.index)
 		case editCall:
 			w.body.op(opCall, e.index)
 		case editRef:

@@ -1,7 +1,5 @@
 package meter
 
-import "fmt"
-
 // Weights of a frame on the guest's stack, in bytes.
 const (
 	weightFrame = 64
@@ -10,7 +8,7 @@ const (
 )
 
 // code rewrites the code section. The function that moves is kept for the end.
-func (w *rewriter) code(r *reader) {
+func (w *rewriter) code(r *reader, list []section) {
 	n := r.count("functions")
 	fn := &walk{rewriter: w}
 	for i := 0; i < n && r.err == nil; i++ {
@@ -24,7 +22,7 @@ func (w *rewriter) code(r *reader) {
 		fn.function(in, w.imported+i, out)
 		if in.err != nil {
 			r.err = in.err
-			r.err.Func = fmt.Sprintf("function %d", w.imported+i)
+			r.err.Func = functionLabel(r.b, list, w.imported+i)
 		}
 	}
 }
@@ -49,6 +47,9 @@ func (w *walk) function(r *reader, index int, out *code) {
 	}
 	weight := w.weight()
 	counted := w.calls || weight > lightFrame
+	if !counted {
+		w.flat[uint32(index)] = true
+	}
 	restores := w.calls && w.entries[uint32(index)]
 	w.head(groups, r.b[begin:start], counted)
 	if counted {
@@ -60,6 +61,7 @@ func (w *walk) function(r *reader, index int, out *code) {
 		w.body.raw(opBlock)
 		w.blockTypeOf(t.results)
 	}
+	w.settle()
 	w.emit(start, r.end-1, 0, len(w.edits), restores)
 	if restores {
 		w.body.raw(opEnd)

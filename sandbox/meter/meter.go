@@ -22,7 +22,7 @@ func Meter(wasm []byte, opt Options) ([]byte, *Info, error) {
 	w := &rewriter{
 		wasm: wasm, lim: opt.Limits.withDefaults(), stack: opt.Stack, keepNames: !info.DropNames,
 		typeIndex: map[string]uint32{}, helperIndex: map[helper]uint32{},
-		entries: map[uint32]bool{},
+		entries: map[uint32]bool{}, flat: map[uint32]bool{},
 	}
 	w.dataCount = -1
 	if serr := w.rewrite(list); serr != nil {
@@ -51,8 +51,10 @@ type rewriter struct {
 	helperIndex map[helper]uint32
 	helpers     []helper
 	entries     map[uint32]bool // functions that the host calls
+	flat        map[uint32]bool // functions written so far that do not count on the stack
 	moved       code            // the body of the function that moved
 	body        code            // of the function at hand
+	passed      int64           // values that instructions hand over as a whole, see walk.pass
 }
 
 func (w *rewriter) rewrite(list []section) *Error {
@@ -62,7 +64,7 @@ func (w *rewriter) rewrite(list []section) *Error {
 			continue
 		}
 		r := &reader{b: w.wasm, pos: s.body, end: s.end}
-		w.section(r, s)
+		w.section(r, s, list)
 		if r.err == nil && r.left() > 0 {
 			r.fail(r.pos, "%d bytes too many in the %s section", r.left(), sectionNames[s.id])
 		}
@@ -106,7 +108,7 @@ func skipData(r *reader) int {
 }
 
 // section reads one section and writes its metered form.
-func (w *rewriter) section(r *reader, s section) {
+func (w *rewriter) section(r *reader, s section, list []section) {
 	switch s.id {
 	case secType:
 		w.copyItems(r, s, w.readTypes)
@@ -138,7 +140,7 @@ func (w *rewriter) section(r *reader, s section) {
 		w.parts[secDataCount].u32(r.u32("the data count"))
 		w.counts[secDataCount]++
 	case secCode:
-		w.code(r)
+		w.code(r, list)
 	case secData:
 		w.items(r, s, w.dataSegment)
 	}
