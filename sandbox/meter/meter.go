@@ -54,7 +54,9 @@ type rewriter struct {
 	flat        map[uint32]bool // functions written so far that do not count on the stack
 	moved       code            // the body of the function that moved
 	body        code            // of the function at hand
-	passed      int64           // values that instructions hand over as a whole, see walk.pass
+	run         dataRun
+	usesData    bool  // instructions name data segments
+	passed      int64 // values that instructions hand over as a whole, see walk.pass
 }
 
 func (w *rewriter) rewrite(list []section) *Error {
@@ -143,6 +145,7 @@ func (w *rewriter) section(r *reader, s section, list []section) {
 		w.code(r, list)
 	case secData:
 		w.items(r, s, w.dataSegment)
+		w.endRun()
 	}
 }
 
