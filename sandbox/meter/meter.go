@@ -6,6 +6,7 @@ import "fmt"
 // module rewritten so that it counts its fuel and its stack, and asks its host for more (see ImportName). The
 // information is that of the module as it came. The rewritten module has the same types, functions and exports and
 // behaves the same, but for tables, which grow to the limit at most, and custom sections, of which the names are kept.
+// Data segments are joined where that cannot be told.
 // A module that passes can still have operands of wrong types, which is for the engine to find.
 //
 // The error is an *Error with the offset at fault. No module makes it panic.
