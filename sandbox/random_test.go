@@ -117,7 +117,9 @@ func (a *author) statement(depth int) asm.Code {
 	if depth == 0 {
 		return asm.Cat(a.value(1), asm.Set(a.local()))
 	}
-	switch a.IntN(11) {
+	switch a.IntN(13) {
+	case 9, 10:
+		return a.tangle()
 	case 0:
 		return asm.Cat(a.address(1), a.value(depth), asm.Store(0))
 	case 1: // a loop that ends, perhaps left before
