@@ -163,7 +163,11 @@ func (b *builder) absent(j *Job, u *unit, operator *layer) *config.Problem {
 	case u != nil && len(u.problems()) > 0:
 		return &u.problems()[0]
 	}
-	p := config.Problem{File: operator.file, What: fmt.Sprintf("job %s: its plugin %s is missing", j.Name, j.Plugin),
+	at := operator.entry
+	if at.File != b.file.Path { // the file is the job
+		at.Line, at.Col = 0, 0
+	}
+	p := config.Problem{File: at.File, Line: at.Line, Col: at.Col, What: fmt.Sprintf("job %s: its plugin %s is missing", j.Name, j.Plugin),
 		Remedy: "put the file there, name another one as its plugin, or remove the job"}
 	b.complain(p)
 	return &p
@@ -183,14 +187,26 @@ func (b *builder) time(j *Job, m merged) {
 		j.Schedule, j.Timezone, j.Warnings = spec, spec.Location().String(), spec.Warnings()
 		return
 	}
-	file := m.file["schedule"]
-	if file == "" {
-		file = b.file.Path
-	}
-	p := config.Problem{File: file, What: fmt.Sprintf("job %s: schedule %q: %v", j.Name, j.ScheduleText, err),
+	at := b.placeOfSchedule(j.Name, m)
+	p := config.Problem{File: at.File, Line: at.Line, Col: at.Col, What: fmt.Sprintf("job %s: schedule %q: %v", j.Name, j.ScheduleText, err),
 		Remedy: "write a schedule such as \"0 9 * * MON-FRI\", \"@daily\" or \"@every 90s\""}
 	b.complain(p)
 	j.breakBy(p)
+}
+
+// placeOfSchedule looks up where a schedule is written that cannot be read.
+func (b *builder) placeOfSchedule(job string, m merged) config.Position {
+	switch file := m.file["schedule"]; file {
+	case "":
+		return config.PlaceInFile(b.file.Path, b.file.Path, "defaults", "schedule")
+	case b.file.Path:
+		return config.PlaceInFile(file, file, "jobs", job, "schedule")
+	default:
+		if m.schedule.Line > 0 {
+			return m.schedule
+		}
+		return config.PlaceInFile(file, file, "schedule")
+	}
 }
 
 // location loads each zone once for a set.

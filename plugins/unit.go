@@ -19,6 +19,9 @@ type layer struct {
 	job  config.Job
 	from string // as in Job.Origin
 	file string // the path as shown
+
+	schedule config.Position // where the schedule stands; Line 0: nowhere, or not looked up yet
+	entry    config.Position // of an operator's layer: where the job is defined
 }
 
 // plugin is one accepted version of a plugin. It never changes.
@@ -129,7 +132,7 @@ func (u *unit) takeSidecar(in intake) error {
 		u.sidecar.refuse(problemsOf(err)...)
 		return nil
 	}
-	u.fromSidecar = &layer{job: job, from: fromSidecar, file: u.sidecar.shown}
+	u.fromSidecar = &layer{job: job, from: fromSidecar, file: u.sidecar.shown, schedule: placeOfSchedule(u.sidecar.shown, b, job)}
 	u.sideSum = digestOf(b)
 	return nil
 }
@@ -157,8 +160,16 @@ func inspect(shown string, b []byte) (*plugin, []config.Problem) {
 	if err != nil {
 		return nil, problemsOf(err)
 	}
-	p.manifest = &layer{job: job, from: fromManifest, file: name}
+	p.manifest = &layer{job: job, from: fromManifest, file: name, schedule: placeOfSchedule(name, text, job)}
 	return p, nil
+}
+
+// placeOfSchedule is where the text of a plugin says its schedule.
+func placeOfSchedule(name string, text []byte, job config.Job) config.Position {
+	if job.Schedule == nil {
+		return config.Position{File: name}
+	}
+	return config.Place(name, text, "schedule")
 }
 
 // moduleProblem says why the bytes are no module. What is not one at all has no offset worth telling.
