@@ -205,3 +205,37 @@ func TestModuleIsReadAgain(t *testing.T) {
 		r.close()
 	})
 }
+
+// A job whose source cannot say yet what it is stays as the ledger knows it: nothing is removed, skipped or missed for that.
+func TestUnreadyJobKeepsWhatTheLedgerKnows(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		dir := privateDir(t)
+		hourly := Job{Name: "hourly", Module: Bytes(guest.Exit(0)), Schedule: "0 * * * *"}
+		paused := Job{Name: "paused", Module: Bytes(guest.Exit(0)), Schedule: "0 * * * *"}
+		r := launch(t, dir, nil, hourly, paused)
+		r.await("registration", func() bool { return r.told(JobAdded, "paused") == 1 })
+		r.request(claims.Request{Kind: claims.Pause, Job: "paused"})
+		r.close()
+		time.Sleep(5*time.Hour + 30*time.Minute)
+
+		unready := Job{Unready: "its plugin is still being written"}
+		one, two := unready, unready
+		one.Name, two.Name = "hourly", "paused"
+		r = launch(t, dir, nil, one, two)
+		time.Sleep(10 * time.Second)
+		if got := verdicts(r.slots("hourly")); got != "" {
+			t.Errorf("slots of a job that is not known yet: %s", got)
+		}
+		r.jobs.Put(hourly)
+		r.jobs.Put(paused)
+		time.Sleep(10 * time.Second)
+		if got := verdicts(r.slots("hourly")); got != "missedx4 ok" {
+			t.Errorf("slots: %s", got)
+		}
+		status, err := r.host.Status(t.Context())
+		if err != nil || status[1].State != Paused {
+			t.Errorf("%+v %v", status, err)
+		}
+		r.close()
+	})
+}

@@ -90,7 +90,7 @@ func (l *loop) define(j *job, def Job) {
 	if why := firstOf(def.Broken, j.badSpec); why != "" {
 		l.h.emit(Event{Kind: JobBroken, Job: def.Name, Digest: def.Module.Digest, Reason: why})
 	}
-	if def.Broken == "" {
+	if def.Broken == "" && def.Unready == "" {
 		l.wantModule(j)
 	}
 }
@@ -149,7 +149,7 @@ func (l *loop) register(jobs []*job) {
 		if l.jobs[j.def.Name] != j { // removed since it was to be registered
 			continue
 		}
-		if j.badSpec != "" || (j.def.Broken != "" && j.def.Schedule == "") {
+		if j.badSpec != "" || j.def.Unready != "" || (j.def.Broken != "" && j.def.Schedule == "") {
 			continue
 		}
 		p, err := j.def.Registration(now)
@@ -291,7 +291,7 @@ func sameJob(a, b Job) bool {
 		a.Timeout == b.Timeout && a.StartTimeout == b.StartTimeout && a.Memory == b.Memory && a.Fuel == b.Fuel && a.Output == b.Output &&
 		a.Entry == b.Entry && slices.Equal(a.Args, b.Args) && maps.Equal(a.Env, b.Env) && bytes.Equal(a.Input, b.Input) &&
 		a.Missed == b.Missed && a.Repeat == b.Repeat && a.HistoryRuns == b.HistoryRuns && a.HistoryBytes == b.HistoryBytes &&
-		a.Broken == b.Broken && a.Note == b.Note && a.Retry.Retries == b.Retry.Retries && a.Retry.Min == b.Retry.Min &&
+		a.Broken == b.Broken && a.Unready == b.Unready && a.Note == b.Note && a.Retry.Retries == b.Retry.Retries && a.Retry.Min == b.Retry.Min &&
 		a.Retry.Max == b.Retry.Max && slices.Equal(a.Retry.On, b.Retry.On)
 }
 

@@ -166,6 +166,9 @@ func (l *loop) free() int {
 
 // cannotStart says what a job's run has to wait for, besides the attempts that are already chosen.
 func (l *loop) cannotStart(j *job, tries []*attempt) string {
+	if j.def.Unready != "" {
+		return j.def.Unready
+	}
 	if j.mod == nil {
 		return "its module is being compiled"
 	}

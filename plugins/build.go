@@ -53,7 +53,7 @@ func (b *builder) build() *Set {
 func (b *builder) addImplicit(used map[string]bool) {
 	var modules []string
 	for module, u := range b.folder.units {
-		if u.good != nil || (u.module.present && !u.waiting) {
+		if u.good != nil || u.module.present && (!u.waiting || u.unsettled()) {
 			modules = append(modules, module)
 		}
 	}
@@ -68,6 +68,9 @@ func (b *builder) addImplicit(used map[string]bool) {
 	})
 	for _, module := range modules {
 		name, shown := nameOf(module), b.folder.units[module].module.shown
+		if _, taken := b.jobs[name]; b.folder.units[module].unsettled() && (taken || config.ValidName(name) != nil) {
+			continue // what is wrong with it is told once it is there
+		}
 		if err := config.ValidName(name); err != nil {
 			if used[module] {
 				continue // the job that uses it gives it a name
@@ -120,7 +123,9 @@ func (b *builder) add(name, module string, operator *layer) {
 
 // judge says in which state a job is. The first reason that it cannot run is the job's; all are in the problems.
 func (b *builder) judge(j *Job, u *unit, m merged, operator *layer) {
-	if p := b.absent(j, u, operator); p != nil {
+	if u != nil && u.good == nil && u.waiting && b.folder.fault == nil {
+		j.State, j.Reason, j.Remedy = Waiting, "its plugin is still being written", "wait until it is there"
+	} else if p := b.absent(j, u, operator); p != nil {
 		j.breakBy(*p)
 	}
 	if u != nil && u.good != nil && len(u.problems()) > 0 && !u.waiting {
@@ -158,8 +163,6 @@ func (b *builder) absent(j *Job, u *unit, operator *layer) *config.Problem {
 		return nil
 	case b.folder.fault != nil:
 		return &config.Problem{What: b.folder.fault.what, Remedy: b.folder.fault.remedy}
-	case u != nil && u.waiting:
-		return &config.Problem{What: "its plugin is still being written", Remedy: "wait until it is there"}
 	case u != nil && len(u.problems()) > 0:
 		return &u.problems()[0]
 	}

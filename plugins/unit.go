@@ -45,6 +45,7 @@ type unit struct {
 	good    *plugin // in use
 	there   parts   // which files there were when they last had settled
 	waiting bool    // one of the files has not settled
+	early   bool    // it was there at the first look, and has not settled since: what it was before that is not known
 }
 
 // intake is what the units have in common in one scan.
@@ -63,7 +64,7 @@ func (u *unit) refresh(in intake, noModule, noSidecar bool) bool {
 	if u.waiting || (!u.module.due() && !u.sidecar.due()) {
 		return false
 	}
-	good, problems := u.good, u.problems()
+	good, problems, early := u.good, u.problems(), u.early
 	if u.module.due() {
 		u.waiting = u.takeModule(in) != nil
 	}
@@ -74,10 +75,14 @@ func (u *unit) refresh(in intake, noModule, noSidecar bool) bool {
 		return false
 	}
 	u.adopt()
+	u.early = false
 	there := u.there
 	u.there = parts{u.module.present, u.sidecar.present}
-	return u.good != good || u.there != there || !slices.Equal(u.problems(), problems)
+	return early || u.good != good || u.there != there || !slices.Equal(u.problems(), problems)
 }
+
+// unsettled tells whether a job of this unit may be one that the ledger knows, although nothing is known of the unit yet.
+func (u *unit) unsettled() bool { return u.good == nil && u.waiting && u.early }
 
 // problems is why what is there now is not in use.
 func (u *unit) problems() []config.Problem {
