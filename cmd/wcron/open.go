@@ -117,6 +117,33 @@ func (o *operator) find(ctx context.Context, now func() time.Time) error {
 	return nil
 }
 
+// takeOver is how long a running host may need until it has what the files say.
+const takeOver = 3 * time.Second
+
+// Do makes a request. A job that the files define, and that the host has not taken over yet, is waited for.
+func (o *operator) Do(ctx context.Context, r admin.Request) (admin.Answer, error) {
+	for limit := time.Now().Add(takeOver); ; {
+		asked, err := o.API.Do(ctx, r)
+		if !errors.Is(err, claims.ErrNoJob) || !o.hosted || time.Now().After(limit) || !o.defines(r.Job) {
+			return asked, err
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return asked, err
+		}
+	}
+}
+
+// defines tells whether the files make a job of that name.
+func (o *operator) defines(job string) bool {
+	if _, ok := o.file.Jobs[job]; ok {
+		return true
+	}
+	info, err := os.Stat(filepath.Join(o.file.Plugins, job+".wasm"))
+	return config.ValidName(job) == nil && err == nil && info.Mode().IsRegular()
+}
+
 // ledger reads the history and the outputs without a host, and so outlives it.
 func (o *operator) ledger() admin.API {
 	return admin.NewDirect(admin.Config{Store: o.store, Source: o.file.Path, Spool: o.place.spool})
