@@ -339,3 +339,27 @@ func TestObserversThatAskAndBlock(t *testing.T) {
 		close(release)
 	})
 }
+
+// A shutdown never waits for the ledger's lock, and is an orderly end without it too.
+func TestEndWhileTheLedgerIsLocked(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := launch(t, privateDir(t), func(c *Config) { c.Store = &noLeave{c.Store} },
+			Job{Name: "job", Module: Bytes(guest.Exit(0)), Schedule: "@every 1s"})
+		time.Sleep(3 * time.Second)
+		begun := time.Now()
+		r.close() // it wants Run to return nil
+		if took := time.Since(begun); took > 5*time.Second {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+type noLeave struct{ claims.Store }
+
+func (s *noLeave) Join(ctx context.Context, now time.Time, o claims.Owner) (func(context.Context, time.Time) error, error) {
+	_, err := s.Store.Join(ctx, now, o)
+	return func(ctx context.Context, _ time.Time) error {
+		<-ctx.Done()
+		return fmt.Errorf("leave: %w", ctx.Err())
+	}, err
+}
