@@ -24,9 +24,10 @@ type module struct {
 	failed   int // how often it could not be built before, for reasons that may pass
 }
 
-// A module that could not be read, or not for a reason of its own, is tried again: after a second at first, then less often.
+// A module that failed for a reason which is not its own is tried again: its file could not be read, or the process that compiled
+// it was killed. Soon at first, then less often.
 const (
-	rebuildFirst = time.Second
+	rebuildFirst = 5 * time.Second
 	rebuildLast  = 5 * time.Minute
 )
 
@@ -67,9 +68,19 @@ func (l *loop) adopt(j *job, m *module) {
 	}
 }
 
-// nextCompile starts compiling as far as processors allow: half of them, so that jobs run on meanwhile.
+// mostCompiles is how many modules are compiled at a time: on half of the processors, so that jobs run on meanwhile. In processes
+// of their own there are two at least, so that one which takes its whole time holds up no other.
+func (l *loop) mostCompiles() int {
+	most := max(1, runtime.GOMAXPROCS(0)/2, l.h.cfg.Sandbox.Compilers)
+	if len(l.h.cfg.Sandbox.Compiler) > 0 {
+		most = max(most, 2)
+	}
+	return most
+}
+
+// nextCompile starts compiling as far as that allows.
 func (l *loop) nextCompile() {
-	for len(l.compile) > 0 && l.compiles < max(1, runtime.GOMAXPROCS(0)/2) && !l.draining {
+	for len(l.compile) > 0 && l.compiles < l.mostCompiles() && !l.draining {
 		m := l.compile[0]
 		l.compile = l.compile[1:]
 		if len(m.jobs) == 0 {

@@ -16,11 +16,12 @@ import (
 	"github.com/wcron/wcron/config"
 	"github.com/wcron/wcron/host"
 	"github.com/wcron/wcron/plugins"
-	"github.com/wcron/wcron/sandbox"
 )
 
 type serveCmd struct {
 	Log string `enum:"text,json" default:"text" help:"The form of the log on stderr: text or json. --json stands for json."`
+
+	Watchdog *config.Duration `placeholder:"SPAN" help:"Run the host in a child process, and kill it and start another one when it is frozen for that long, such as 30s."`
 }
 
 // Help implements kong.HelpProvider.
@@ -28,11 +29,19 @@ func (*serveCmd) Help() string {
 	return "Follows the host file, jobs.d and the plugin folder, and runs what they define. SIGHUP makes it read them again at once. The first SIGTERM or " +
 		"ctrl-C lets the runs in flight end, for drain_timeout at most; the second one ends them now. Several hosts may share a state folder: " +
 		"each slot runs once.\n\n" +
+		"A service manager that asks for it (systemd's Type=notify and WatchdogSec) is told when the host is up and that it lives. Where there is none, " +
+		"--watchdog puts a small parent process in its place.\n\n" +
 		"Exit codes: 0 it was asked to end; 2 the configuration or the plugin folder cannot be used, or the command line is wrong; " +
 		"3 the ledger cannot be used."
 }
 
 func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
+	if c.Watchdog != nil {
+		if *c.Watchdog < config.Duration(time.Second) {
+			return usage("--watchdog %s is too short for a busy machine; give 1s at least, better 30s", c.Watchdog)
+		}
+		return c.watched(a)
+	}
 	ending := make(chan os.Signal, 4) // the first one ends ctx
 	signal.Notify(ending, endingSignals()...)
 	defer signal.Stop(ending)
@@ -48,7 +57,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 	if err := usable(set); err != nil {
 		return err
 	}
-	s := &server{log: c.logger(a), ending: ending, source: newJobSource(source), file: set.File, place: placeOf(set.File)}
+	s := &server{app: a, log: c.logger(a), ending: ending, source: newJobSource(source), file: set.File, place: placeOf(set.File)}
 	s.store, err = sqlitestore.Open(ctx, sqlitestore.Config{Dir: s.place.state})
 	if err != nil {
 		return unreachable(err)
@@ -83,6 +92,7 @@ func usable(set *plugins.Set) error {
 
 // server is one host with all that belongs to it.
 type server struct {
+	app    *app
 	log    *slog.Logger
 	source *jobSource
 	file   *config.File // as of the start: what its values need a restart for
@@ -99,7 +109,7 @@ func (s *server) serve(ctx context.Context) error {
 		s.log.Warn("spool_sweep", "error", err)
 	}
 	set := s.source.Snapshot()
-	cfg := hostConfig(set.File, s.place)
+	cfg := s.app.hostConfig(set.File, s.place)
 	cfg.Store, cfg.Jobs, cfg.Logger = s.store, s.source, s.log
 	cfg.Instance, cfg.Version = host.NewInstance(), thisBuild().Version
 	socket, listener, err := listen(s.place, cfg.Instance)
@@ -138,6 +148,7 @@ func (s *server) serve(ctx context.Context) error {
 	})
 	wg.Go(func() { s.source.follow(around, s.changed) })
 	wg.Go(func() { s.signals(around, ctx) })
+	wg.Go(func() { s.beats(around, ctx) })
 	if err := s.host.Run(ctx); err != nil {
 		return unreachable(err)
 	}
@@ -145,9 +156,9 @@ func (s *server) serve(ctx context.Context) error {
 }
 
 // hostConfig is what the host file says of the host itself.
-func hostConfig(f *config.File, p place) host.Config {
+func (a *app) hostConfig(f *config.File, p place) host.Config {
 	cfg := host.Config{
-		Source: f.Path, Spool: p.spool, Sandbox: sandbox.Config{CacheDir: p.cache},
+		Source: f.Path, Spool: p.spool, Sandbox: a.sandboxConfig(f, p.cache),
 		MaxRuns: f.MaxRuns, MemoryBudget: budget(f.MemoryBudget, machineMemory()),
 		OrphanGrace: f.OrphanGrace, DrainTimeout: f.DrainTimeout, CommitGrace: f.CommitGrace,
 	}
@@ -164,6 +175,7 @@ func hostConfig(f *config.File, p place) host.Config {
 func (s *server) admin() admin.Config {
 	return admin.Config{
 		Store: s.store, Jobs: s.source.Jobs, Source: s.file.Path, Zone: func() string { return s.source.Snapshot().Zone.Name }, Spool: s.place.spool,
+		Reload: s.source.Reload,
 		Plugin: func(name string) string {
 			j, _ := s.source.Snapshot().Job(name)
 			return j.Settings.Plugin
@@ -222,6 +234,9 @@ func restarts(old, now *config.File) []string {
 		{"orphan_grace", old.OrphanGrace != now.OrphanGrace},
 		{"drain_timeout", old.DrainTimeout != now.DrainTimeout},
 		{"commit_grace", old.CommitGrace != now.CommitGrace},
+		{"compile_timeout", old.CompileTimeout != now.CompileTimeout},
+		{"compile_memory", old.CompileMemory != now.CompileMemory},
+		{"limits", old.Limits != now.Limits},
 	} {
 		if k.differs {
 			keys = append(keys, k.name)
