@@ -338,16 +338,16 @@ func TestAbortDuringAClaim(t *testing.T) {
 // An observer may ask the host what it likes, at its end too, and one that never returns does not keep the host from ending.
 func TestObserversThatAskAndBlock(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		var h *Host
+		var host atomic.Pointer[Host]
 		asked := make(chan error, 100)
 		r := launch(t, privateDir(t), func(c *Config) {
 			c.OnEvent = func(Event) {
 				time.Sleep(100 * time.Millisecond) // the loop may be over by then
-				_, err := h.Status(context.Background())
+				_, err := host.Load().Status(context.Background())
 				asked <- err
 			}
 		}, Job{Name: "job", Module: Bytes(guest.Exit(0)), Schedule: "@every 1s"})
-		h = r.host
+		host.Store(r.host)
 		time.Sleep(3 * time.Second)
 		r.close()
 		for len(asked) > 1 {

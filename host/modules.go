@@ -24,9 +24,10 @@ type module struct {
 	failed   int // how often it could not be built before, for reasons that may pass
 }
 
-// A module that could not be read, or not for a reason of its own, is tried again: after a second at first, then less often.
+// A module that failed for a reason which is not its own is tried again: its file could not be read, or the process that compiled
+// it was killed. Soon at first, then less often.
 const (
-	rebuildFirst = time.Second
+	rebuildFirst = 5 * time.Second
 	rebuildLast  = 5 * time.Minute
 )
 
