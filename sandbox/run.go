@@ -22,9 +22,10 @@ type Run struct {
 	Env  []string // as "KEY=value"
 
 	// Stdin is what the guest reads; nil is empty. Stdout and Stderr get what it writes; nil discards. They are called
-	// from one goroutine, never after Run has returned, and must not keep the bytes given to them. An error or a panic
-	// of theirs ends the run as host_fault. They must not block for long: the context ends a blocked call only if
-	// there is a method SetReadDeadline (or SetWriteDeadline) that works.
+	// by one goroutine at a time, and must not keep the bytes given to them. An error or a panic of theirs ends the
+	// run as host_fault. They may block: other guests compute meanwhile, and the end of the context ends the run. It
+	// ends the blocked call as well if there is a method SetReadDeadline (or SetWriteDeadline) that works; otherwise
+	// that one call is left behind with its goroutine, and what it still reads is lost.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 
@@ -69,7 +70,7 @@ func (m *Module) Run(ctx context.Context, r Run) (res Result) {
 		defer cancel()
 	}
 	x := &execution{ctx: ctx, module: m}
-	x.memory = memory{limit: m.engine.limit(r.Memory), budget: m.engine.cfg.Budget, broke: x.breakBudget, pace: x.pace}
+	x.memory = memory{limit: m.engine.limit(r.Memory), budget: m.engine.cfg.Budget, broke: x.breakBudget, pace: x.turn}
 	defer x.memory.Free()
 	if end, ok := x.admit(); !ok {
 		return end.result()
@@ -172,19 +173,15 @@ func (x *execution) config(r *Run) wazero.ModuleConfig {
 		WithName("").
 		WithStartFunctions().
 		WithArgs(r.Args...).
-		WithStdin(&guestInput{x: x, name: "stdin", src: r.Stdin}).
-		WithStdout(&guestOutput{x: x, name: "stdout", dst: r.Stdout}).
-		WithStderr(&guestOutput{x: x, name: "stderr", dst: r.Stderr}).
-		WithRandSource(&guestInput{x: x, name: "random source", src: e.cfg.Rand}).
+		WithStdin(x.input("stdin", r.Stdin)).
+		WithStdout(x.output("stdout", r.Stdout)).
+		WithStderr(x.output("stderr", r.Stderr)).
+		WithRandSource(x.input("random source", e.cfg.Rand)).
 		WithWalltime(func() (int64, int32) {
 			now := clock.Now()
 			return now.Unix(), int32(now.Nanosecond())
 		}, sys.ClockResolution(time.Microsecond)).
-		WithNanotime(func() int64 { return int64(clock.Monotonic()) }, 1).
-		WithNanosleep(func(ns int64) {
-			x.asleep(func() { clock.Sleep(x.ctx, time.Duration(ns)) })
-			x.checkContext()
-		})
+		WithNanotime(func() int64 { return int64(clock.Monotonic()) }, 1)
 	for _, kv := range r.Env {
 		key, value, _ := strings.Cut(kv, "=")
 		cfg = cfg.WithEnv(key, value)
