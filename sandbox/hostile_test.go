@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -123,18 +124,25 @@ func TestHostileCorpus(t *testing.T) {
 		}
 		begun := time.Now()
 		res := m.Run(context.Background(), r)
-		lateness := time.Since(begun) - timeout
+		lateness := time.Since(begun) - r.Timeout
 		if string(res.Outcome) != s.Outcome || string(res.Cause) != s.Cause || res.ExitCode != s.Exit {
 			t.Errorf("%s: %s (%s), exit code %d, because %q; want %s (%s), exit code %d", s.Name,
 				res.Outcome, res.Cause, res.ExitCode, res.Reason, s.Outcome, s.Cause, s.Exit)
 		}
+		if byItself := s.Outcome == string(OK) || s.Cause == string(Exit); res.HasExit != byItself || !res.Started && s.Name != "begin-with-4-gib" {
+			t.Errorf("%s: started %v, ended by itself %v", s.Name, res.Started, res.HasExit)
+		}
 		if s.Cause == string(Deadline) {
 			late = append(late, lateness)
-			if lateness < 0 || lateness > 2*slack {
+			if lateness < 0 || lateness > worstSlack {
 				t.Errorf("%s: late by %v", s.Name, lateness)
 			}
 		}
-		t.Logf("%-22s %-42s %s %s, late by %v, fuel %d", s.Name, s.About, res.Outcome, res.Cause, lateness, res.Fuel)
+		observed := string(res.Outcome + " " + Outcome(res.Cause))
+		if s.Cause == string(Deadline) {
+			observed += fmt.Sprintf(", late by %v", lateness.Round(10*time.Microsecond))
+		}
+		t.Logf("%-22s %-42s %s, fuel %d", s.Name, s.About, observed, res.Fuel)
 		if err := m.Close(context.Background()); err != nil {
 			t.Error(err)
 		}

@@ -70,8 +70,8 @@ func (m *Module) Run(ctx context.Context, r Run) (res Result) {
 		defer cancel()
 	}
 	x := &execution{ctx: ctx, module: m}
-	x.memory = memory{limit: m.engine.limit(r.Memory), budget: m.engine.cfg.Budget, broke: x.breakBudget, pace: x.turn}
-	defer x.memory.Free()
+	x.memory = memory{limit: m.engine.limit(r.Memory), budget: m.engine.cfg.Budget, broke: x.breakBudget, failed: x.noMemory, pace: x.turn}
+	defer x.memory.free()
 	if end, ok := x.admit(); !ok {
 		return end.result()
 	}
@@ -198,6 +198,10 @@ func (x *execution) checkContext() {
 }
 
 func (x *execution) breakBudget(want int64) { x.halt(x.overBudget(want)) }
+
+func (x *execution) noMemory(want int64, err error) {
+	x.halt(hostFault("the system has no memory for a guest that wants %s: %v; run fewer jobs at a time", meter.FormatBytes(want), err))
+}
 
 func (x *execution) overBudget(want int64) ending {
 	return ending{Killed, MemoryBudget, fmt.Sprintf("with %s it would break the memory budget of %s shared by all runs, "+
