@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -102,58 +103,75 @@ func neighbours(t *testing.T, e *Engine, n int) (stop func()) {
 // Whatever a guest does, it comes to what it must come to, and is gone soon after its deadline, among neighbours that
 // all spin, while the collector runs all the time, and the host goes on meanwhile.
 func TestHostileCorpus(t *testing.T) {
-	const timeout = 50 * time.Millisecond
+	const timeout, crowd, atOnce = 50 * time.Millisecond, 8, 4
 	shapes := hostile.All()
 	if len(shapes) < 100 {
 		t.Errorf("only %d shapes", len(shapes))
 	}
 	e := newEngine(t, Config{})
-	stop := neighbours(t, e, 8)
-	defer collect()()
-	k := startTicker()
-	var late spans
-	for _, s := range shapes {
-		m, ok := compileShape(t, e, s)
-		if !ok {
-			t.Logf("%-22s %-42s refused: %q", s.Name, s.About, s.Refused)
-			continue
-		}
-		r := runOf(t, s, timeout)
-		if s.Cause != string(Deadline) {
-			r.Timeout = patience
-		}
-		begun := time.Now()
-		res := m.Run(context.Background(), r)
-		lateness := time.Since(begun) - r.Timeout
-		if string(res.Outcome) != s.Outcome || string(res.Cause) != s.Cause || res.ExitCode != s.Exit {
-			t.Errorf("%s: %s (%s), exit code %d, because %q; want %s (%s), exit code %d", s.Name,
-				res.Outcome, res.Cause, res.ExitCode, res.Reason, s.Outcome, s.Cause, s.Exit)
-		}
-		if byItself := s.Outcome == string(OK) || s.Cause == string(Exit); res.HasExit != byItself || !res.Started && s.Name != "begin-with-4-gib" {
-			t.Errorf("%s: started %v, ended by itself %v", s.Name, res.Started, res.HasExit)
-		}
-		if s.Cause == string(Deadline) {
-			late = append(late, lateness)
-			if lateness < 0 || lateness > worstSlack {
-				t.Errorf("%s: late by %v", s.Name, lateness)
-			}
-		}
-		observed := string(res.Outcome + " " + Outcome(res.Cause))
-		if s.Cause == string(Deadline) {
-			observed += fmt.Sprintf(", late by %v", lateness.Round(10*time.Microsecond))
-		}
-		t.Logf("%-22s %-42s %s, fuel %d", s.Name, s.About, observed, res.Fuel)
-		if err := m.Close(context.Background()); err != nil {
-			t.Error(err)
+	modules := make([]*Module, len(shapes))
+	for i, s := range shapes {
+		if m, ok := compileShape(t, e, s); ok {
+			modules[i] = m
 		}
 	}
+	stop := neighbours(t, e, crowd)
+	stopCollecting := collect()
+	k := startTicker()
+	results, late := make([]string, len(shapes)), make(spans, len(shapes))
+	var running sync.WaitGroup
+	places := make(chan struct{}, atOnce)
+	for i, s := range shapes {
+		if modules[i] == nil {
+			results[i] = fmt.Sprintf("refused: %q", s.Refused)
+			continue
+		}
+		places <- struct{}{}
+		running.Go(func() {
+			results[i], late[i] = runShape(t, modules[i], s, timeout)
+			<-places
+		})
+	}
+	running.Wait()
 	ticks := k.end()
+	stopCollecting()
 	stop()
-	t.Logf("%d shapes; late: %v; the host's ticker: %v", len(shapes), late, ticks)
+	for i, s := range shapes {
+		t.Logf("%-22s %-60.60s %s", s.Name, s.About, results[i])
+	}
+	late = slices.DeleteFunc(late, func(d time.Duration) bool { return d == 0 })
+	t.Logf("%d shapes, %d at a time among %d that spin; late: %v; the host's ticker: %v", len(shapes), atOnce, crowd, late, ticks)
 	if late.sorted().of(50) > 100*time.Millisecond {
 		t.Errorf("late: %v", late)
 	}
 	if ticks.of(99) > slack {
 		t.Errorf("the host's ticker was late: %v", ticks)
 	}
+}
+
+// runShape runs a shape and holds what comes of it against what must. It is late only if its deadline ends it.
+func runShape(t *testing.T, m *Module, s hostile.Shape, timeout time.Duration) (observed string, late time.Duration) {
+	r := runOf(t, s, timeout)
+	if s.Cause != string(Deadline) {
+		r.Timeout = patience
+	}
+	begun := time.Now()
+	res := m.Run(context.Background(), r)
+	took := time.Since(begun)
+	observed = fmt.Sprintf("%s %s, fuel %d", res.Outcome, res.Cause, res.Fuel)
+	if string(res.Outcome) != s.Outcome || string(res.Cause) != s.Cause || res.ExitCode != s.Exit {
+		t.Errorf("%s: %s (%s), exit code %d, because %q; want %s (%s), exit code %d", s.Name,
+			res.Outcome, res.Cause, res.ExitCode, res.Reason, s.Outcome, s.Cause, s.Exit)
+	}
+	byItself := s.Outcome == string(OK) || s.Cause == string(Exit)
+	if res.HasExit != byItself || !res.Started && s.Cause == string(Deadline) {
+		t.Errorf("%s: started %v, ended by itself %v", s.Name, res.Started, res.HasExit)
+	}
+	if s.Cause != string(Deadline) {
+		return observed, 0
+	}
+	if late = took - timeout; late <= 0 || late > worstSlack {
+		t.Errorf("%s: late by %v", s.Name, late)
+	}
+	return fmt.Sprintf("%s, late by %v", observed, late.Round(10*time.Microsecond)), late
 }
