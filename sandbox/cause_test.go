@@ -150,7 +150,9 @@ func TestRealClocksAndRandomness(t *testing.T) {
 	poll := m.Import(wasi, "poll_oneoff", []asm.Type{i32, i32, i32, i32}, []asm.Type{i32})
 	write := m.Import(wasi, "fd_write", []asm.Type{i32, i32, i32, i32}, []asm.Type{i32})
 	m.Memory(1, 1)
-	show := func(id, at int64) asm.Code { return asm.Cat(asm.I32(id), asm.I64(0), asm.I32(at), asm.Call(clock), asm.Drop) }
+	show := func(id, at int64) asm.Code {
+		return asm.Cat(asm.I32(id), asm.I64(0), asm.I32(at), asm.Call(clock), asm.Drop)
+	}
 	m.Export("_start", asm.KindFunc, m.Func(nil, nil, nil,
 		asm.I32(0), asm.I32(16), asm.Call(random), asm.Drop,
 		show(0, 16), show(1, 24),
@@ -238,4 +240,3 @@ func TestMemoryOfEveryEndingIsGivenBack(t *testing.T) {
 		t.Error("the memory is still held")
 	}
 }
-

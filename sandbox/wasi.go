@@ -21,8 +21,8 @@ const (
 
 // provideWASI makes the functions of WASI preview 1. They are the engine's, but for those that a guest can misuse there:
 // its poll_oneoff multiplies in 32 bits and panics, sleeps for 292 years where nothing is waited for, and knows no
-// absolute time; and its functions on paths copy the guest's path, of any length, before they find that there is no
-// folder to look it up in.
+// absolute time; fd_filestat_set_times panics where there is no such file; and the functions on paths copy the guest's
+// path, of any length, before they find that there is no folder to look it up in.
 func provideWASI(ctx context.Context, rt wazero.Runtime) error {
 	b := rt.NewHostModuleBuilder(wasiModule)
 	wasi_snapshot_preview1.NewFunctionExporter().ExportFunctions(b)
@@ -38,15 +38,16 @@ func provideWASI(ctx context.Context, rt wazero.Runtime) error {
 		}), types, []api.ValueType{api.ValueTypeI32}).Export(name)
 	}
 	export("poll_oneoff", "iiii", (*execution).pollOneoff)
-	for name, params := range noPaths {
+	for name, params := range noFiles {
 		export(name, params, func(*execution, api.Module, []uint64) uint64 { return errnoBadf })
 	}
 	_, err := b.Instantiate(ctx)
 	return err
 }
 
-// noPaths are the functions on paths, with their parameters: i for 32 bits, I for 64. A guest has no folder.
-var noPaths = map[string]string{
+// noFiles are functions that need a file or a folder, with their parameters: i for 32 bits, I for 64. A guest has none.
+var noFiles = map[string]string{
+	"fd_filestat_set_times":   "iIIi",
 	"path_create_directory":   "iii",
 	"path_filestat_get":       "iiiii",
 	"path_filestat_set_times": "iiiiIIi",

@@ -107,6 +107,7 @@ func wildPointers() []byte {
 		{"fd_pread", []asm.Type{i32, i32, i32, i64, i32}, asm.Cat(numbers(0, wild, 1), asm.I64(-1), asm.I32(wild))},
 		{"fd_fdstat_get", words(2), numbers(1, wild)},
 		{"fd_filestat_get", words(2), numbers(1, wild)},
+		{"fd_filestat_set_times", []asm.Type{i32, i64, i64, i32}, asm.Cat(asm.I32(99), asm.I64(0), asm.I64(0), asm.I32(5))},
 		{"fd_prestat_get", words(2), numbers(3, wild)},
 		{"fd_prestat_dir_name", words(3), numbers(3, wild, wild)},
 		{"fd_readdir", []asm.Type{i32, i32, i32, i64, i32}, asm.Cat(numbers(0, wild, wild), asm.I64(-1), asm.I32(wild))},
