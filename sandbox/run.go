@@ -120,6 +120,7 @@ type execution struct {
 	started bool
 	halted  *ending // why this package stopped the guest, if it did
 	stopping
+	streams
 }
 
 // admit refuses a run that cannot begin, and takes the memory that it begins with from the budget.
@@ -141,6 +142,7 @@ func (x *execution) admit() (ending, bool) {
 // run instantiates the module and calls its entry points. It returns the exit code, or how else the guest ended.
 func (x *execution) run(entry entryPoint, r *Run) (uint32, error) {
 	x.started = true
+	x.in, x.out, x.err = x.input("stdin", r.Stdin), x.output("stdout", r.Stdout), x.output("stderr", r.Stderr)
 	mod, err := x.module.engine.rt.InstantiateModule(
 		experimental.WithMemoryAllocator(x.ctx, &x.memory), x.module.compiled, x.config(r))
 	if mod != nil {
@@ -165,7 +167,7 @@ func (x *execution) call(mod api.Module, name string) ([]uint64, error) {
 	return mod.ExportedFunction(name).Call(x.ctx)
 }
 
-// config is all that the guest can reach.
+// config is all that the guest can reach, besides its streams.
 func (x *execution) config(r *Run) wazero.ModuleConfig {
 	e := x.module.engine
 	clock := e.cfg.Clock
@@ -173,9 +175,6 @@ func (x *execution) config(r *Run) wazero.ModuleConfig {
 		WithName("").
 		WithStartFunctions().
 		WithArgs(r.Args...).
-		WithStdin(x.input("stdin", r.Stdin)).
-		WithStdout(x.output("stdout", r.Stdout)).
-		WithStderr(x.output("stderr", r.Stderr)).
 		WithRandSource(x.input("random source", e.cfg.Rand)).
 		WithWalltime(func() (int64, int32) {
 			now := clock.Now()

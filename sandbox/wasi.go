@@ -21,8 +21,9 @@ const (
 
 // provideWASI makes the functions of WASI preview 1. They are the engine's, but for those that a guest can misuse there:
 // its poll_oneoff multiplies in 32 bits and panics, sleeps for 292 years where nothing is waited for, and knows no
-// absolute time; fd_filestat_set_times panics where there is no such file; and the functions on paths copy the guest's
-// path, of any length, before they find that there is no folder to look it up in.
+// absolute time; its fd_read goes through millions of empty buffers without looking up; fd_filestat_set_times panics where
+// there is no such file; and the functions on paths copy the guest's path, of any length, before they find that there is
+// no folder to look it up in.
 func provideWASI(ctx context.Context, rt wazero.Runtime) error {
 	b := rt.NewHostModuleBuilder(wasiModule)
 	wasi_snapshot_preview1.NewFunctionExporter().ExportFunctions(b)
@@ -38,6 +39,9 @@ func provideWASI(ctx context.Context, rt wazero.Runtime) error {
 		}), types, []api.ValueType{api.ValueTypeI32}).Export(name)
 	}
 	export("poll_oneoff", "iiii", (*execution).pollOneoff)
+	export("fd_close", "i", (*execution).fdClose)
+	export("fd_read", "iiii", (*execution).fdRead)
+	export("fd_write", "iiii", (*execution).fdWrite)
 	for name, params := range noFiles {
 		export(name, params, func(*execution, api.Module, []uint64) uint64 { return errnoBadf })
 	}
@@ -48,6 +52,8 @@ func provideWASI(ctx context.Context, rt wazero.Runtime) error {
 // noFiles are functions that need a file or a folder, with their parameters: i for 32 bits, I for 64. A guest has none.
 var noFiles = map[string]string{
 	"fd_filestat_set_times":   "iIIi",
+	"fd_pread":                "iiiIi",
+	"fd_pwrite":               "iiiIi",
 	"path_create_directory":   "iii",
 	"path_filestat_get":       "iiiii",
 	"path_filestat_set_times": "iiiiIIi",
@@ -66,15 +72,13 @@ type subscription []byte
 const (
 	subscriptionSize = 48
 	eventSize        = 32
-	paceEvery        = 4096 // subscriptions
+	paceEvery        = 4096 // subscriptions, or buffers
 
 	waitClock = 0
 	waitRead  = 1
 	waitWrite = 2
 	realtime  = 0
 	absTime   = 1
-	stdin     = 0
-	stderr    = 2
 )
 
 func (s subscription) kind() byte { return s[8] }
@@ -105,7 +109,7 @@ func (s subscription) event(out []byte) {
 	copy(e[:8], s[:8])
 	e[10] = s.kind()
 	if s.kind() != waitClock {
-		if fd := s.fd(); fd > stderr || (fd == stdin) != (s.kind() == waitRead) {
+		if fd := s.fd(); fd >= fdCount || (fd == fdStdin) != (s.kind() == waitRead) {
 			e[8] = errnoBadf
 		}
 		e[16] = 1 // byte at least can be read or written
