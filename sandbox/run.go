@@ -121,6 +121,7 @@ type execution struct {
 	halted  *ending // why this package stopped the guest, if it did
 	stopping
 	streams
+	args, env texts
 }
 
 // admit refuses a run that cannot begin, and takes the memory that it begins with from the budget.
@@ -142,9 +143,10 @@ func (x *execution) admit() (ending, bool) {
 // run instantiates the module and calls its entry points. It returns the exit code, or how else the guest ended.
 func (x *execution) run(entry entryPoint, r *Run) (uint32, error) {
 	x.started = true
+	x.args, x.env = r.Args, variables(r.Env)
 	x.in, x.out, x.err = x.input("stdin", r.Stdin), x.output("stdout", r.Stdout), x.output("stderr", r.Stderr)
 	mod, err := x.module.engine.rt.InstantiateModule(
-		experimental.WithMemoryAllocator(x.ctx, &x.memory), x.module.compiled, x.config(r))
+		experimental.WithMemoryAllocator(x.ctx, &x.memory), x.module.compiled, x.config())
 	if mod != nil {
 		defer func() { _ = mod.Close(context.WithoutCancel(x.ctx)) }()
 	}
@@ -167,25 +169,19 @@ func (x *execution) call(mod api.Module, name string) ([]uint64, error) {
 	return mod.ExportedFunction(name).Call(x.ctx)
 }
 
-// config is all that the guest can reach, besides its streams.
-func (x *execution) config(r *Run) wazero.ModuleConfig {
+// config is all of the engine that the guest can reach.
+func (x *execution) config() wazero.ModuleConfig {
 	e := x.module.engine
 	clock := e.cfg.Clock
-	cfg := wazero.NewModuleConfig().
+	return wazero.NewModuleConfig().
 		WithName("").
 		WithStartFunctions().
-		WithArgs(r.Args...).
 		WithRandSource(x.input("random source", e.cfg.Rand)).
 		WithWalltime(func() (int64, int32) {
 			now := clock.Now()
 			return now.Unix(), int32(now.Nanosecond())
 		}, sys.ClockResolution(time.Microsecond)).
 		WithNanotime(func() int64 { return int64(clock.Monotonic()) }, 1)
-	for _, kv := range r.Env {
-		key, value, _ := strings.Cut(kv, "=")
-		cfg = cfg.WithEnv(key, value)
-	}
-	return cfg
 }
 
 // checkContext ends the guest if the context is done. Host functions call it: returning an error to the guest instead

@@ -19,11 +19,13 @@ const (
 	errnoInval   = 28
 )
 
-// provideWASI makes the functions of WASI preview 1. They are the engine's, but for those that a guest can misuse there:
-// its poll_oneoff multiplies in 32 bits and panics, sleeps for 292 years where nothing is waited for, and knows no
-// absolute time; its fd_read goes through millions of empty buffers without looking up; fd_filestat_set_times panics where
-// there is no such file; and the functions on paths copy the guest's path, of any length, before they find that there is
-// no folder to look it up in.
+// provideWASI makes the functions of WASI preview 1. They are the engine's, but for those that a guest can misuse there.
+//
+//   - poll_oneoff multiplies in 32 bits and panics, sleeps for 292 years where nothing is waited for, and knows no absolute
+//     time.
+//   - fd_read goes through millions of empty buffers without looking up, and args_get through long arguments.
+//   - fd_filestat_set_times panics where there is no such file.
+//   - The functions on paths copy the guest's path, of any length, to find that there is no folder to look it up in.
 func provideWASI(ctx context.Context, rt wazero.Runtime) error {
 	b := rt.NewHostModuleBuilder(wasiModule)
 	wasi_snapshot_preview1.NewFunctionExporter().ExportFunctions(b)
@@ -42,6 +44,13 @@ func provideWASI(ctx context.Context, rt wazero.Runtime) error {
 	export("fd_close", "i", (*execution).fdClose)
 	export("fd_read", "iiii", (*execution).fdRead)
 	export("fd_write", "iiii", (*execution).fdWrite)
+	for name, of := range map[string]func(*execution) texts{
+		"args":    func(x *execution) texts { return x.args },
+		"environ": func(x *execution) texts { return x.env },
+	} {
+		export(name+"_get", "ii", func(x *execution, mod api.Module, args []uint64) uint64 { return x.textsGet(of(x), mod, args) })
+		export(name+"_sizes_get", "ii", func(x *execution, mod api.Module, args []uint64) uint64 { return x.sizesGet(of(x), mod, args) })
+	}
 	for name, params := range noFiles {
 		export(name, params, func(*execution, api.Module, []uint64) uint64 { return errnoBadf })
 	}

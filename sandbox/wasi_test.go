@@ -97,6 +97,14 @@ func TestPoll(t *testing.T) {
 	}
 }
 
+// Of two variables with one name the later holds.
+func TestVariables(t *testing.T) {
+	got := variables([]string{"A=1", "AB=2", "A=3", "B="})
+	if want := (texts{"A=3", "AB=2", "B="}); !slices.Equal(got, want) || got.size() != 4+5+3 {
+		t.Errorf("got %q of %d bytes, want %q", got, got.size(), want)
+	}
+}
+
 // hostCalls is a guest that calls functions of WASI as the bytes say, and writes into its memory in between.
 func hostCalls(e *Engine, plan []byte) []byte {
 	var m asm.Module
