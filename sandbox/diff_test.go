@@ -188,7 +188,7 @@ func TestMeteringChangesNothing(t *testing.T) {
 	}
 	seen, same, endless := 0, 0, 0
 	walkModules(t, root, func(name string, wasm []byte) {
-		if seen++; testing.Short() && seen%10 != 0 {
+		if seen++; !thorough() && seen%6 != 0 {
 			return
 		}
 		metered, _, err := meter.Meter(wasm, meter.Options{Limits: meter.Limits{TableSize: 10_000_000}})
