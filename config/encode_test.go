@@ -17,6 +17,7 @@ timezone = "America/New_York"
 timeout = 0
 start_timeout = "1m30s"
 memory = "1GiB"
+fuel = 5000000000
 output = "2000000B"
 entry = "run"
 args = ["--full", ""]

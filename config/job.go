@@ -20,6 +20,8 @@ type Job struct {
 	StartTimeout *Duration `toml:"start_timeout"`
 	// Memory is the most bytes of linear memory of the guest.
 	Memory *Size `toml:"memory"`
+	// Fuel is how much the guest may compute, in the sandbox's unit, about one simple instruction. 0: no limit.
+	Fuel *int64 `toml:"fuel"`
 	// Output is the most bytes kept of a run's stdout and stderr together.
 	Output *Size `toml:"output"`
 	// Entry is the export to call. Not set: "_start", else "run".
@@ -73,6 +75,7 @@ func Defaults() Job {
 		Timeout:      new(Duration(time.Minute)),
 		StartTimeout: new(Duration(time.Minute)),
 		Memory:       new(64 * MiB),
+		Fuel:         new(int64(0)),
 		Output:       new(MiB),
 		Missed:       new(MissedOnce),
 		Retries:      new(0),
@@ -102,6 +105,7 @@ type Settings struct {
 	Timeout      time.Duration // 0: no limit
 	StartTimeout time.Duration
 	Memory       int64
+	Fuel         int64 // 0: no limit
 	Output       int64
 	Entry        string // "": the module's usual one
 	Args         []string
@@ -130,6 +134,7 @@ func (j Job) Resolve() Settings {
 		Timeout:      time.Duration(value0(j.Timeout)),
 		StartTimeout: time.Duration(value0(j.StartTimeout)),
 		Memory:       int64(value0(j.Memory)),
+		Fuel:         value0(j.Fuel),
 		Output:       int64(value0(j.Output)),
 		Entry:        value0(j.Entry),
 		Args:         j.Args,

@@ -17,6 +17,7 @@ timezone = "America/New_York"
 timeout = 0
 start_timeout = "90s"
 memory = "1GiB"
+fuel = 5_000_000_000
 output = "2MB"
 entry = "run"
 args = ["--full", ""]
@@ -45,7 +46,7 @@ func TestParseJob(t *testing.T) {
 	want := config.Job{
 		Description: new("All keys"), Plugin: new("team/report.wasm"), Schedule: new("15 3 * * *"), Timezone: new("America/New_York"),
 		Timeout: new(config.Duration(0)), StartTimeout: new(config.Duration(90 * time.Second)),
-		Memory: new(config.GiB), Output: new(config.Size(2_000_000)), Entry: new("run"),
+		Memory: new(config.GiB), Fuel: new(int64(5_000_000_000)), Output: new(config.Size(2_000_000)), Entry: new("run"),
 		Args: []string{"--full", ""}, Env: map[string]string{"REGION": "eu"}, Input: []byte(`{"mode":"full"}`),
 		Missed: new(config.MissedSkip), Retries: new(3), Backoff: &config.Backoff{Min: time.Second, Max: 2 * time.Minute},
 		RetryOn: []string{config.RetryOrphaned}, Repeat: new(7), HistoryRuns: new(5), HistoryBytes: new(config.Size(1000)),

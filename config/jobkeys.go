@@ -107,6 +107,7 @@ const (
 	minMemory = 64 * KiB
 	maxMemory = 4 * GiB
 	maxOutput = GiB
+	maxFuel   = 1_000_000_000_000_000_000 // some decades of computing
 )
 
 // jobKeys is every key of a job, in the order in which a person would write them. It is the one table that reading, writing and
@@ -124,6 +125,7 @@ func jobKeys() []jobKey {
 		key("timeout", func(j *Job) **Duration { return &j.Timeout }, durations(true, minSpan, maxSpan)),
 		key("start_timeout", func(j *Job) **Duration { return &j.StartTimeout }, durations(false, minSpan, maxSpan)),
 		key("memory", func(j *Job) **Size { return &j.Memory }, sizes(false, minMemory, maxMemory)),
+		key("fuel", func(j *Job) **int64 { return &j.Fuel }, integers[int64](0, maxFuel)),
 		key("output", func(j *Job) **Size { return &j.Output }, sizes(false, 1, maxOutput)),
 		key("entry", func(j *Job) **string { return &j.Entry }, texts("1 to 256 bytes", 256, nil)),
 		listKey("args", func(j *Job) *[]string { return &j.Args }, arguments()),

@@ -129,11 +129,11 @@ func budgets() reader[Budget] {
 	}
 }
 
-func integers(low, high int) reader[int] {
-	return reader[int]{
+func integers[T int | int64](low, high T) reader[T] {
+	return reader[T]{
 		typ:  "integer",
 		span: fmt.Sprintf("%d to %d", low, high),
-		read: func(v value) (int, bool) {
+		read: func(v value) (T, bool) {
 			n, ok := v.raw.(int64)
 			if !ok {
 				return 0, v.want("an integer", "write a whole number without quotes")
@@ -142,9 +142,9 @@ func integers(low, high int) reader[int] {
 				v.fail(fmt.Sprintf("%d is out of range", n), fmt.Sprintf("write %d to %d", low, high))
 				return 0, false
 			}
-			return int(n), true
+			return T(n), true
 		},
-		write: func(n int) string { return fmt.Sprint(n) },
+		write: func(n T) string { return fmt.Sprint(n) },
 	}
 }
 

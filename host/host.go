@@ -110,6 +110,13 @@ func (h *Host) Poll() {
 	}
 }
 
+// release gives back what a run that does not start had reserved.
+func (h *Host) release(bytes int64) {
+	if h.budget != nil {
+		h.budget.Release(bytes)
+	}
+}
+
 // now is the one place where the host reads the clock. Ledger times have millisecond precision.
 func (h *Host) now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 

@@ -36,6 +36,7 @@ type Job struct {
 	Timeout      time.Duration // of the guest; 0: DefaultTimeout; Unlimited: none
 	StartTimeout time.Duration // from claim to the guest's start; 0: DefaultStartTimeout
 	Memory       int64         // bytes; 0: DefaultMemory
+	Fuel         int64         // how much a run may compute, in the sandbox's unit; 0: no limit
 	Output       int64         // bytes kept per run; 0: DefaultOutput
 	Entry        string        // exported function; empty: _start, else run
 	Args         []string      // after the job's name
@@ -167,6 +168,6 @@ func (j Job) definition() string {
 	for _, k := range slices.Sorted(maps.Keys(j.Env)) {
 		fmt.Fprintf(h, "%q=%q\n", k, j.Env[k])
 	}
-	fmt.Fprintf(h, "%s %s %d %d %d", j.Schedule, j.Timezone, j.Timeout, j.Memory, j.Output)
+	fmt.Fprintf(h, "%s %s %d %d %d %d", j.Schedule, j.Timezone, j.Timeout, j.Memory, j.Fuel, j.Output)
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

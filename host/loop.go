@@ -27,7 +27,6 @@ type loop struct {
 	waiting  []*dueItem         // due, in due order; each with the reason why it has not started
 	pending  map[string]*dueItem
 	running  map[string]*run
-	unbooked int64 // declared memory of runs whose guest has not started
 
 	claiming bool
 	writes   []func(context.Context) func() // registrations, one at a time, in order

@@ -35,8 +35,7 @@ type run struct {
 	unlock    func()
 	ctx       context.Context
 	kill      context.CancelCauseFunc
-	booked    bool // its guest has started, and the budget counts its memory
-	memory    int64
+	reserved  int64 // of the memory budget, until the guest starts
 }
 
 // Causes with which a run is killed.
@@ -50,13 +49,12 @@ func (l *loop) start(t *attempt, a claims.Claimed, now time.Time) {
 	r := &run{
 		token: a.Token, slot: t.claim.Slot, attempt: t.claim.Attempt, def: t.job.def, mod: t.mod, row: a.Job,
 		input: a.Input, by: a.By, standsFor: t.claim.StandsFor, claimedAt: now, deadline: t.claim.Deadline, unlock: sync.OnceFunc(t.unlock),
-		memory: t.mod.compiled.MinMemory(),
+		reserved: t.reserved,
 	}
 	r.ctx, r.kill = context.WithCancelCause(l.ctx)
 	l.running[r.token.RunID] = r
 	t.job.running[r.token.RunID] = r
 	t.mod.runs++
-	l.unbooked += r.memory
 	l.wg.Go(func() {
 		rec := output.New(r.token.RunID, output.Config{Dir: l.h.cfg.Spool, Limit: r.def.output()})
 		f := l.execute(r, rec)
@@ -78,25 +76,25 @@ func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 		l.settle(r, &f)
 	}()
 	if reason := l.mayStart(r); reason != "" {
+		l.h.release(r.reserved)
 		return fault(f, l.h.now(), reason)
 	}
 	rec.Begin()
 
 	f.StartedAt = l.h.now()
 	event, env := l.event(r, f.StartedAt)
-	l.post(func() { l.book(r) })
 	l.h.emit(Event{
 		Kind: Started, Time: f.StartedAt, Job: r.def.Name, RunID: r.token.RunID, Slot: r.slot, Attempt: r.attempt,
 		Digest: r.mod.digest, Lateness: f.StartedAt.Sub(r.slot.At), Count: r.standsFor,
 	})
 	res := r.mod.compiled.Run(r.ctx, sandbox.Run{
 		Args: append([]string{r.def.Name}, r.def.Args...), Env: env, Stdin: bytes.NewReader(event), Stdout: rec, Stderr: rec,
-		Entry: r.def.Entry, Memory: r.def.memory(), Timeout: r.def.timeout(),
+		Entry: r.def.Entry, Memory: r.def.memory(), Reserved: r.reserved, Fuel: uint64(max(r.def.Fuel, 0)), Timeout: r.def.timeout(),
 	})
 	r.unlock() // the guest is gone
 	f.EndedAt = l.h.now()
 	f.Outcome, f.Cause = claims.Outcome(res.Outcome), claims.Cause(res.Cause)
-	f.Reason, f.Memory = res.Reason, res.MemoryPeak
+	f.Reason, f.Memory, f.Fuel = res.Reason, res.MemoryPeak, int64(res.Fuel)
 	if !res.Started {
 		f.StartedAt = time.Time{}
 	}
@@ -189,17 +187,8 @@ func unkeepable(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, fs.ErrNotExist) || (err != nil && strings.Contains(err.Error(), "disk is full"))
 }
 
-// book moves a run's memory from what the loop expects to what the budget counts.
-func (l *loop) book(r *run) {
-	if !r.booked {
-		r.booked = true
-		l.unbooked -= r.memory
-	}
-}
-
 // ended takes a run out of the loop's state and tells what it came to.
 func (l *loop) ended(r *run, f claims.Final, done claims.Finalized, err error) {
-	l.book(r)
 	delete(l.running, r.token.RunID)
 	r.mod.runs--
 	l.retire(r.mod)

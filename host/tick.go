@@ -17,6 +17,7 @@ type attempt struct {
 	mod      *module // nil: nothing is to run
 	unlock   func()
 	lockBusy string // the job's lock was not to be had
+	reserved int64  // of the memory budget
 }
 
 // tick claims what is due and can start. It looks at due times only, never at all jobs.
@@ -124,13 +125,20 @@ func (l *loop) considerPending(it *dueItem, j *job, now time.Time, tries []*atte
 	return try, ""
 }
 
-// armed makes an attempt one that runs.
+// armed makes an attempt one that runs, and takes the memory that it begins with from the budget.
 func (l *loop) armed(try *attempt, now time.Time) error {
 	id, err := newRunID()
 	if err != nil {
 		return err
 	}
 	j := try.job
+	if l.h.budget != nil {
+		least := j.mod.compiled.MinMemory()
+		if !l.h.budget.Reserve(least) {
+			return errors.New("the memory budget is used up")
+		}
+		try.reserved = least
+	}
 	try.mod = j.mod
 	try.claim.RunID, try.claim.Digest = id, j.mod.digest
 	try.claim.Deadline = claims.ClaimDeadline(now, j.def.startTimeout(), j.def.timeout(), l.h.cfg.CommitGrace)
@@ -151,21 +159,13 @@ func (l *loop) cannotStart(j *job, tries []*attempt) string {
 		return "its module is being compiled"
 	}
 	var chosen int
-	var memory int64
 	for _, t := range tries {
 		if t.mod != nil {
 			chosen++
-			memory += t.mod.compiled.MinMemory()
 		}
 	}
 	if chosen >= l.free() {
 		return fmt.Sprintf("all %d run slots are taken", l.h.cfg.MaxRuns)
-	}
-	if l.h.budget == nil {
-		return ""
-	}
-	if !l.h.budget.Fits(l.unbooked + memory + j.mod.compiled.MinMemory()) {
-		return "the memory budget is used up"
 	}
 	return ""
 }
@@ -189,7 +189,7 @@ func (l *loop) claimAll(ctx context.Context, now time.Time, tries []*attempt) (a
 			return
 		}
 		for _, t := range tries {
-			t.release()
+			t.release(l.h)
 		}
 	}()
 	items := make([]claims.Claim, 0, len(tries))
@@ -216,7 +216,9 @@ func (l *loop) claimAll(ctx context.Context, now time.Time, tries []*attempt) (a
 	return answers, err
 }
 
-func (t *attempt) release() {
+func (t *attempt) release(h *Host) {
+	h.release(t.reserved)
+	t.reserved = 0
 	if t.unlock != nil {
 		t.unlock()
 		t.unlock = nil
@@ -238,6 +240,7 @@ func (l *loop) claimed(tries []*attempt, answers []claims.Claimed, err error) {
 			if t.item.lockSince.IsZero() {
 				t.item.lockSince = now
 			}
+			t.release(l.h)
 			t.item.why = t.lockBusy
 			l.again(t, now.Add(200*time.Millisecond))
 		default:
@@ -263,7 +266,7 @@ func (l *loop) answered(t *attempt, a claims.Claimed, now time.Time) {
 		l.drop(t.item)
 	}
 	if a.Status != claims.Won {
-		t.release()
+		t.release(l.h)
 	}
 	current := l.jobs[t.item.job] == t.job
 	if current {

@@ -12,20 +12,21 @@
 // before instantiation, so the start section counts. Run returns when the guest is gone, and never panics. Which of
 // these it was is decided by what this package did, never by the exit code, which a guest chooses as it likes.
 //
-// # What the deadline misses
+// # How running code is stopped
 //
-// Running code is stopped by the engine's own check, which stands at the head of each loop (see stopping.go). Sleeping,
-// reading, writing and drawing randomness are ended by this package. What has no loop is missed for as long as it runs:
+// Before it is compiled, a module is rewritten (see package meter) so that it counts what it computes, its fuel, and the
+// nesting of its calls, its stack. When a slice of about a millisecond is spent, the guest calls the host, which ends it,
+// lets another guest have its turn, or grants the next slice. So the deadline holds for every shape of code, with loops or
+// without, and the garbage collector never waits longer for a guest than a slice takes. Sleeping, reading, writing and
+// drawing randomness are ended by this package. As many guests compute at a time as there are processors; the others wait
+// for their turn, and die on time while they do.
 //
-//   - a tree of calls without a loop, which can take for ever, and holds up the garbage collector with it;
-//   - one memory.fill, memory.copy, table.fill or table.grow, bounded by the memory limit and the table limit;
-//   - endless recursion, which ends by itself with a stack overflow, after taking some 150 MB of the host's memory.
-//
-// Compiling ignores its context as well: Compile looks at it before and after, and admits few compilations at a time.
-// A Writer or Reader given by the caller that blocks without a Set*Deadline method holds its run.
+// What cannot be ended is left behind: a call of the caller's own Reader or Writer that blocks, and has no Set*Deadline
+// method, goes on in a goroutine of its own when the run is over.
 //
 // # Memory
 //
 // A run has a limit of its own, above which memory.grow gives -1 to the guest. All runs that share a Budget are
-// charged for the memory that backs their instances; one that would break the budget is killed.
+// charged for the memory that backs their instances; one that would break the budget is killed. On Linux and macOS the
+// memory of a guest is a mapping of its own, outside of the Go heap, which the system has back as soon as the run is over.
 package sandbox

@@ -161,8 +161,19 @@ func TestBudget(t *testing.T) {
 	expect(t, grow.Run(context.Background(), Run{Memory: 2 << 20}), Trapped, OutOfMemory, "limit of 2 MiB")
 
 	large := compile(t, e, guest.MemoryMin(65))
-	if budget.Fits(large.MinMemory()) || !budget.Fits(4<<20) {
-		t.Error("Fits is wrong")
+	if budget.Reserve(large.MinMemory()) || !budget.Reserve(4<<20) || budget.Reserve(1) {
+		t.Error("it took what it has no room for, or not what it has")
+	}
+	// What is reserved for a run is its own, and given back however the run ends.
+	small := compile(t, e, guest.MemoryMin(64))
+	expect(t, small.Run(context.Background(), Run{}), Killed, MemoryBudget, "4 MiB are in use")
+	expect(t, small.Run(context.Background(), Run{Reserved: 4 << 20}), OK, "", "")
+	if !budget.Reserve(4 << 20) {
+		t.Errorf("%d are in use", budget.InUse())
+	}
+	expect(t, small.Run(context.Background(), Run{Reserved: 4 << 20, Entry: "none"}), Failed, HostFault, "no function")
+	if budget.InUse() != 0 {
+		t.Errorf("%d are in use", budget.InUse())
 	}
 	res = large.Run(context.Background(), Run{})
 	expect(t, res, Killed, MemoryBudget, "4160 KiB")
@@ -190,7 +201,7 @@ func TestBudget(t *testing.T) {
 	expect(t, compile(t, e, guest.MemoryMin(30)).Run(context.Background(), Run{}), OK, "", "")
 
 	unlimited := NewBudget(0)
-	if !unlimited.Fits(1<<50) || !unlimited.take(5) || unlimited.InUse() != 5 || unlimited.Limit() != 0 {
+	if !unlimited.Reserve(1<<50) || unlimited.InUse() != 1<<50 || unlimited.Limit() != 0 {
 		t.Error("a budget without a limit is wrong")
 	}
 }

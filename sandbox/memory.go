@@ -23,10 +23,9 @@ func (b *Budget) InUse() int64 { return b.used.Load() }
 // Limit is the size of the budget in bytes, or 0 if it has none.
 func (b *Budget) Limit() int64 { return max(b.limit, 0) }
 
-// Fits tells whether a run whose module begins with that much memory would find room now.
-func (b *Budget) Fits(least int64) bool { return b.limit <= 0 || b.used.Load()+least <= b.limit }
-
-func (b *Budget) take(n int64) bool {
+// Reserve takes n bytes for a run that is to begin: hand them over as Run.Reserved, or give them back with Release. It
+// takes nothing if there is no room for all of them.
+func (b *Budget) Reserve(n int64) bool {
 	for {
 		used := b.used.Load()
 		if b.limit > 0 && used+n > b.limit {
@@ -38,7 +37,8 @@ func (b *Budget) take(n int64) bool {
 	}
 }
 
-func (b *Budget) give(n int64) { b.used.Add(-n) }
+// Release gives back what was reserved for a run that did not come to begin.
+func (b *Budget) Release(n int64) { b.used.Add(-n) }
 
 // largeFrom is the size in bytes from which a memory asks for large pages: filling it takes half of the time then.
 const largeFrom = 8 << 20
@@ -141,7 +141,7 @@ func (m *memory) charge(total int64) bool {
 	if m.budget == nil || total <= m.charged {
 		return true
 	}
-	if !m.budget.take(total - m.charged) {
+	if !m.budget.Reserve(total - m.charged) {
 		return false
 	}
 	m.charged = total
@@ -155,7 +155,7 @@ func (m *memory) Free() {}
 // free gives everything back, once nobody uses the memory any more.
 func (m *memory) free() {
 	if m.budget != nil {
-		m.budget.give(m.charged)
+		m.budget.Release(m.charged)
 	}
 	if m.whole != nil {
 		release(m.whole)

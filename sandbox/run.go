@@ -37,6 +37,10 @@ type Run struct {
 	// Memory is the most memory the guest may have, in bytes; 0 stands for 64 MiB, and Config.MaxMemory caps it.
 	Memory int64
 
+	// Reserved is how many bytes of Config.Budget were taken for this run before (Budget.Reserve). The run gives them
+	// back, however it ends. 0 lets it take what its module begins with by itself.
+	Reserved int64
+
 	// Timeout ends the run that long after Run was called, which includes waiting for other guests that compute;
 	// 0 is without a deadline.
 	Timeout time.Duration
@@ -48,6 +52,11 @@ type Run struct {
 // Run makes an instance of the module, calls its entry point, and returns when the guest is gone. The end of the context
 // ends the run; its cause chooses the cause of the result. It never panics.
 func (m *Module) Run(ctx context.Context, r Run) (res Result) {
+	x := &execution{module: m}
+	x.memory = memory{
+		limit: m.engine.limit(r.Memory), budget: m.engine.cfg.Budget, charged: r.Reserved, broke: x.breakBudget, failed: x.noMemory, pace: x.turn,
+	}
+	defer x.memory.free()
 	if !m.engine.users.enter() {
 		return hostFault("the engine is closed").result()
 	}
@@ -69,9 +78,7 @@ func (m *Module) Run(ctx context.Context, r Run) (res Result) {
 		ctx, cancel = context.WithTimeoutCause(ctx, r.Timeout, errDeadline)
 		defer cancel()
 	}
-	x := &execution{ctx: ctx, module: m}
-	x.memory = memory{limit: m.engine.limit(r.Memory), budget: m.engine.cfg.Budget, broke: x.breakBudget, failed: x.noMemory, pace: x.turn}
-	defer x.memory.free()
+	x.ctx = ctx
 	if end, ok := x.admit(); !ok {
 		return end.result()
 	}

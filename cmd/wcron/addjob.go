@@ -23,6 +23,7 @@ type jobKeys struct {
 	Timeout      *config.Duration  `placeholder:"TIME" help:"How long a run may take; 0: no limit."`
 	StartTimeout *config.Duration  `placeholder:"TIME" help:"How long a due run may wait for its start."`
 	Memory       *config.Size      `placeholder:"SIZE" help:"The most memory of a run, such as 64MiB."`
+	Fuel         *int64            `placeholder:"N" help:"How much a run may compute, about one for each simple instruction; 0: no limit."`
 	Output       *config.Size      `placeholder:"SIZE" help:"The most output kept of a run."`
 	Entry        *string           `placeholder:"NAME" help:"The exported function to call."`
 	Arg          []string          `sep:"none" placeholder:"TEXT" help:"An argument of the guest; give it once for each."`
@@ -42,7 +43,7 @@ type jobKeys struct {
 func (k *jobKeys) job(a *app, f *config.File) (config.Job, error) {
 	j := config.Job{
 		Plugin: k.Plugin, Schedule: k.Schedule, Timezone: k.Timezone, Timeout: k.Timeout, StartTimeout: k.StartTimeout, Memory: k.Memory,
-		Output: k.Output, Entry: k.Entry, Args: k.Arg, Env: k.Env, Missed: k.Missed, Retries: k.Retries, Backoff: k.Backoff,
+		Fuel: k.Fuel, Output: k.Output, Entry: k.Entry, Args: k.Arg, Env: k.Env, Missed: k.Missed, Retries: k.Retries, Backoff: k.Backoff,
 		RetryOn: k.RetryOn, Repeat: k.Repeat, HistoryRuns: k.HistoryRuns, HistoryBytes: k.HistoryBytes, Description: k.Description,
 	}
 	if j.Plugin != nil {
@@ -330,6 +331,7 @@ func unsetters() map[string]func(*config.Job) {
 		"timeout":       func(j *config.Job) { j.Timeout = nil },
 		"start_timeout": func(j *config.Job) { j.StartTimeout = nil },
 		"memory":        func(j *config.Job) { j.Memory = nil },
+		"fuel":          func(j *config.Job) { j.Fuel = nil },
 		"output":        func(j *config.Job) { j.Output = nil },
 		"entry":         func(j *config.Job) { j.Entry = nil },
 		"args":          func(j *config.Job) { j.Args = nil },

@@ -24,6 +24,7 @@ type execCmd struct {
 	Arg     []string          `short:"a" sep:"none" placeholder:"ARG" help:"An argument of the guest, after its name. May be given more than once."`
 	Timeout *config.Duration  `placeholder:"SPAN" help:"How long the guest may run, such as 30s; 0 is without a limit. Default: the manifest's, else 1m."`
 	Memory  *config.Size      `placeholder:"SIZE" help:"The most memory of the guest, such as 128MiB. Default: the manifest's, else 64MiB."`
+	Fuel    *uint64           `placeholder:"N" help:"How much the guest may compute, about one for each simple instruction; 0 is without a limit. Default: the manifest's, else no limit."`
 	Entry   string            `placeholder:"NAME" help:"The exported function to call. Default: the manifest's, else _start, else run."`
 }
 
@@ -55,6 +56,7 @@ type executed struct {
 	DurationMS  int64   `json:"duration_ms"`
 	CompileMS   int64   `json:"compile_ms"`
 	MemoryBytes int64   `json:"memory_bytes"`
+	Fuel        uint64  `json:"fuel"`
 	Stdout      string  `json:"stdout"`
 	Stderr      string  `json:"stderr"`
 	StdoutCut   int64   `json:"stdout_cut_bytes"`
@@ -147,7 +149,7 @@ func (c *execCmd) module() ([]byte, config.Settings, error) {
 func (c *execCmd) order(s config.Settings, stdin io.Reader) sandbox.Run {
 	name := strings.TrimSuffix(filepath.Base(c.File), ".wasm")
 	run := sandbox.Run{
-		Args: append([]string{name}, s.Args...), Stdin: stdin, Entry: s.Entry, Memory: s.Memory, Timeout: s.Timeout,
+		Args: append([]string{name}, s.Args...), Stdin: stdin, Entry: s.Entry, Memory: s.Memory, Fuel: uint64(s.Fuel), Timeout: s.Timeout,
 		Env: []string{"WCRON_JOB=" + name},
 	}
 	if len(c.Arg) > 0 {
@@ -158,6 +160,9 @@ func (c *execCmd) order(s config.Settings, stdin io.Reader) sandbox.Run {
 	}
 	if c.Memory != nil {
 		run.Memory = int64(*c.Memory)
+	}
+	if c.Fuel != nil {
+		run.Fuel = *c.Fuel
 	}
 	if c.Timeout != nil {
 		run.Timeout = time.Duration(*c.Timeout)
@@ -227,6 +232,7 @@ func (c *execCmd) end(a *app, res sandbox.Result) error {
 
 func (e *executed) fill(res sandbox.Result, began, ended time.Time) {
 	e.Outcome, e.StartedAt, e.DurationMS, e.MemoryBytes = string(res.Outcome), began.Format(time.RFC3339Nano), milliseconds(ended.Sub(began)), res.MemoryPeak
+	e.Fuel = res.Fuel
 	if res.Cause != "" {
 		cause := string(res.Cause)
 		e.Cause = &cause

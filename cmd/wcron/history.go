@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -72,13 +73,13 @@ func (c *historyCmd) runs(ctx context.Context, a *app, o *operator) error {
 		return emitAll(a, runs)
 	}
 	now := a.now().In(o.zone())
-	t := table{heads: []string{"WHEN", "JOB", "RUN", "OUTCOME", "TOOK", "NOTE"}}
+	t := table{heads: []string{"WHEN", "JOB", "RUN", "OUTCOME", "TOOK", "FUEL", "NOTE"}}
 	for _, r := range runs {
 		took := took(r.DurationMS)
 		if r.EndedAt == nil {
 			took = span(now.Sub(r.ClaimedAt)) + " so far"
 		}
-		t.row(relative(r.ClaimedAt, now), r.Job, shownID(r.RunID), cell{outcomeText(r), outcomeColour(r.Outcome)}, took, runNote(r, now))
+		t.row(relative(r.ClaimedAt, now), r.Job, shownID(r.RunID), cell{outcomeText(r), outcomeColour(r.Outcome)}, took, fuelText(r.Fuel), runNote(r, now))
 	}
 	a.write(t)
 	return nil
@@ -101,6 +102,25 @@ func reasonOf(r admin.Run) string {
 		return ""
 	}
 	return text(r.Reason)
+}
+
+// fuelText is a count in three digits.
+func fuelText(fuel *int64) string {
+	if fuel == nil {
+		return ""
+	}
+	n, unit := float64(*fuel), ""
+	for _, u := range []string{"k", "M", "G", "T", "P", "E"} {
+		if n < 999.5 {
+			break
+		}
+		n, unit = n/1000, u
+	}
+	digits := 0
+	if unit != "" && n < 99.95 {
+		digits = 1
+	}
+	return strconv.FormatFloat(n, 'f', digits, 64) + unit
 }
 
 // lateEnough is how late a start has to be to be worth a word.

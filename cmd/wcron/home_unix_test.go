@@ -189,9 +189,9 @@ func (p *process) awaitLog(parts ...string) {
 }
 
 // serve starts a host, and waits until it runs.
-func (h home) serve() *process {
+func (h home) serve(flags ...string) *process {
 	h.t.Helper()
-	p := &process{home: h, cmd: exec.Command("wcron", "serve", "-c", h.file()), ended: make(chan struct{})}
+	p := &process{home: h, cmd: exec.Command("wcron", append([]string{"serve", "-c", h.file()}, flags...)...), ended: make(chan struct{})}
 	p.cmd.Stderr, p.cmd.Stdout = p, p
 	if err := p.cmd.Start(); err != nil {
 		h.t.Fatal(err)

@@ -63,3 +63,16 @@ func TestTableFits(t *testing.T) {
 		}
 	}
 }
+
+func TestFuelText(t *testing.T) {
+	for n, want := range map[int64]string{
+		1: "1", 999: "999", 1000: "1.0k", 99_949: "99.9k", 99_950: "100k", 999_499: "999k", 999_500: "1.0M", 5_250_000_000: "5.2G", 1<<63 - 1: "9.2E",
+	} {
+		if got := fuelText(&n); got != want {
+			t.Errorf("%d: got %s, want %s", n, got, want)
+		}
+	}
+	if fuelText(nil) != "" {
+		t.Error("unknown fuel is shown")
+	}
+}

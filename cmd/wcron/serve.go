@@ -21,6 +21,8 @@ import (
 
 type serveCmd struct {
 	Log string `enum:"text,json" default:"text" help:"The form of the log on stderr: text or json. --json stands for json."`
+
+	Watchdog *config.Duration `placeholder:"SPAN" help:"Run the host in a child process, and kill it and start another one when it is frozen for that long, such as 30s."`
 }
 
 // Help implements kong.HelpProvider.
@@ -28,11 +30,19 @@ func (*serveCmd) Help() string {
 	return "Follows the host file, jobs.d and the plugin folder, and runs what they define. SIGHUP makes it read them again at once. The first SIGTERM or " +
 		"ctrl-C lets the runs in flight end, for drain_timeout at most; the second one ends them now. Several hosts may share a state folder: " +
 		"each slot runs once.\n\n" +
+		"A service manager that asks for it (systemd's Type=notify and WatchdogSec) is told when the host is up and that it lives. Where there is none, " +
+		"--watchdog puts a small parent process in its place.\n\n" +
 		"Exit codes: 0 it was asked to end; 2 the configuration or the plugin folder cannot be used, or the command line is wrong; " +
 		"3 the ledger cannot be used."
 }
 
 func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
+	if c.Watchdog != nil {
+		if *c.Watchdog < config.Duration(time.Second) {
+			return usage("--watchdog %s is too short for a busy machine; give 1s at least, better 30s", c.Watchdog)
+		}
+		return c.watched(a)
+	}
 	ending := make(chan os.Signal, 4) // the first one ends ctx
 	signal.Notify(ending, endingSignals()...)
 	defer signal.Stop(ending)
@@ -138,6 +148,7 @@ func (s *server) serve(ctx context.Context) error {
 	})
 	wg.Go(func() { s.source.follow(around, s.changed) })
 	wg.Go(func() { s.signals(around, ctx) })
+	wg.Go(func() { s.beats(around, ctx) })
 	if err := s.host.Run(ctx); err != nil {
 		return unreachable(err)
 	}

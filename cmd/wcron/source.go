@@ -110,6 +110,7 @@ func hostJob(j plugins.Job) host.Job {
 		Timeout:      s.Timeout,
 		StartTimeout: s.StartTimeout,
 		Memory:       s.Memory,
+		Fuel:         s.Fuel,
 		Output:       s.Output,
 		Entry:        s.Entry,
 		Args:         s.Args,
