@@ -22,6 +22,7 @@ func loops() []Shape {
 			command(0, nil, asm.Block(asm.Br(0), forever()), forever())),
 		deadline("loop-large-body", "a loop over 20,000 loads", command(1, nil, forever(asm.Repeat(20_000, load)))),
 		deadline("loop-load-chain", "loads that wait for each other", command(1, nil, forever(asm.I32(0), asm.Repeat(60_000, asm.Load(0)), asm.Drop))),
+		deadline("loop-fast-then-slow", "a loop that is fast until its slices are long, then over loads that miss every cache", fastThenSlow()),
 		deadline("loop-divisions", "a loop over 10,000 divisions", command(0, nil, forever(asm.Repeat(10_000, divide)))),
 		deadline("loop-square-roots", "a loop over 20,000 square roots in chains", command(0, nil, forever(asm.Repeat(1000, root)))),
 		deadline("loop-behind-if", "a loop over an if", command(0, locals, forever(asm.Get(0), asm.If(asm.I32(1), asm.Set(1))))),
@@ -35,6 +36,18 @@ func loops() []Shape {
 		deadline("call-pair", "two functions that call each other 2^40 times", func() []byte { return pair(40) }),
 		deadline("call-fibonacci", "fib(80) by recursion", fibonacci),
 	}
+}
+
+// fastThenSlow counts to a hundred thousand and then goes through the memory in steps of a page and a bit, again and again.
+func fastThenSlow() func() []byte {
+	const at, left = 0, 1
+	return command(pages, words(2), forever(
+		asm.I32(100_000), asm.Set(left),
+		asm.Loop(asm.Get(left), asm.I32(1), asm.Sub, asm.Tee(left), asm.BrIf(0)),
+		asm.I32(100_000), asm.Set(left),
+		asm.Loop(
+			asm.Get(at), asm.Get(at), asm.Load(0), asm.Add, asm.I32(4096+64), asm.Add, asm.I32(all-64), asm.Code{0x71}, asm.Set(at),
+			asm.Get(left), asm.I32(1), asm.Sub, asm.Tee(left), asm.BrIf(0))))
 }
 
 func loopWithValues() []byte {
