@@ -62,7 +62,7 @@ func (x *execution) fdWrite(mod api.Module, args []uint64) uint64 {
 func (x *execution) vectors(mod api.Module, args []uint64, move func([]byte) (n int, more bool)) uint64 {
 	at, count, result := uint32(args[1]), uint32(args[2]), uint32(args[3])
 	mem := mod.Memory()
-	if mem == nil || count > math.MaxUint32/vectorSize {
+	if count > math.MaxUint32/vectorSize {
 		return errnoFault
 	}
 	list, ok := mem.Read(at, count*vectorSize)

@@ -37,7 +37,7 @@ func (t texts) size() (n uint64) {
 // sizesGet tells how many they are and what they take.
 func (x *execution) sizesGet(t texts, mod api.Module, args []uint64) uint64 {
 	mem := mod.Memory()
-	if mem == nil || t.size() > math.MaxUint32 ||
+	if t.size() > math.MaxUint32 ||
 		!mem.WriteUint32Le(uint32(args[0]), uint32(len(t))) || !mem.WriteUint32Le(uint32(args[1]), uint32(t.size())) {
 		return errnoFault
 	}
@@ -49,7 +49,7 @@ func (x *execution) textsGet(t texts, mod api.Module, args []uint64) uint64 {
 	x.turn()
 	list, at := uint32(args[0]), uint32(args[1])
 	mem := mod.Memory()
-	if mem == nil || t.size() > math.MaxUint32 {
+	if t.size() > math.MaxUint32 {
 		return errnoFault
 	}
 	places, ok := mem.Read(list, uint32(4*len(t)))

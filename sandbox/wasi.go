@@ -133,7 +133,7 @@ func (x *execution) pollOneoff(mod api.Module, args []uint64) uint64 {
 		return errnoInval
 	}
 	mem := mod.Memory()
-	if mem == nil || n > math.MaxUint32/subscriptionSize {
+	if n > math.MaxUint32/subscriptionSize {
 		return errnoFault
 	}
 	list, ok := mem.Read(in, n*subscriptionSize)

@@ -49,6 +49,12 @@ func malformed() []Shape {
 		refused("wrong-types", "code that adds what cannot be added", "does not compile",
 			command(0, nil, asm.I32(1), asm.I64(1), asm.Add, asm.Drop)),
 		refused("unknown-import", "the import of a function that no host has", "mystery", guest.ImportUnknown),
+		refused("no-memory", "a module that asks for the time and has no memory for it, which makes the engine fail", "it has none", func() []byte {
+			var m asm.Module
+			clock := m.Import(wasi, "clock_time_get", clockParams, words(1))
+			m.Export("_start", asm.KindFunc, m.Func(nil, nil, nil, asm.I32(0), asm.I64(0), asm.I32(0), asm.Call(clock), asm.Drop))
+			return m.Bytes()
+		}),
 		refused("no-entry", "a module without an entry point", "_start", guest.NoEntry),
 		refused("section-too-long", "a section longer than the file", "offset", plain(header+"\x01\xff\xff\xff\xff\x0f")),
 		refused("number-too-long", "a number of more bytes than it may have", "offset", plain(header+"\x01\x80\x80\x80\x80\x80\x80\x00")),
