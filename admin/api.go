@@ -68,6 +68,9 @@ type Config struct {
 	Zone func() string
 	// Spool is where runs spool their output. Empty: a run's output is readable only after its end.
 	Spool string
+	// Reload reads the files that define the jobs again, and returns when Jobs has them. It reports false while some are
+	// left alone because they are being written. nil: there are none.
+	Reload func() (settled bool)
 	// Now is the clock. nil: time.Now.
 	Now func() time.Time
 }

@@ -88,6 +88,11 @@ func (c *Client) Do(ctx context.Context, r Request) (out Answer, err error) {
 	return out, err
 }
 
+// Reload makes the host take over what the files that define its jobs say now, and returns when it has.
+func (c *Client) Reload(ctx context.Context) error {
+	return c.send(ctx, http.MethodPost, "/v1/reload", nil, func(io.Reader) error { return nil })
+}
+
 // Output implements API.
 func (c *Client) Output(ctx context.Context, runID string, follow bool, w io.Writer) error {
 	v := url.Values{"run": {runID}}

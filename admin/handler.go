@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -62,6 +63,14 @@ func Handler(api API) http.Handler {
 		replyLines(w, list, err)
 	})
 	mux.HandleFunc("GET /v1/output", func(w http.ResponseWriter, r *http.Request) { serveOutput(api, w, r) })
+	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, r *http.Request) {
+		s, ok := api.(interface{ Reload(context.Context) error })
+		if !ok {
+			reply(w, nil, fmt.Errorf("%w: no host runs here", ErrInput))
+			return
+		}
+		reply(w, struct{}{}, s.Reload(r.Context()))
+	})
 	mux.HandleFunc("POST /v1/do", func(w http.ResponseWriter, r *http.Request) { serveDo(api, w, r) })
 	return guarded(mux)
 }

@@ -47,6 +47,7 @@ func TestHandlerRefuses(t *testing.T) {
 		{"GET", "/v1/slots?since=-1", "", 400, "input"},
 		{"GET", "/v1/output?run=", "", 400, "input"},
 		{"GET", "/v1/output?run=abcd", "", 404, "no_run"},
+		{"POST", "/v1/reload", "", 400, "input"},
 		{"POST", "/v1/status", "", 405, ""},
 		{"GET", "/nothing", "", 404, ""},
 	}

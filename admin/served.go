@@ -24,6 +24,23 @@ func NewServed(cfg Config, h *host.Host) *Served { return &Served{NewDirect(cfg)
 // Instance is the id of the host.
 func (s *Served) Instance() string { return s.h.Instance() }
 
+// Reload makes the host take over what the files that define its jobs say now, and returns when it has. Files that are being
+// written are waited for, up to a bound.
+func (s *Served) Reload(ctx context.Context) error {
+	patient, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	for s.cfg.Reload != nil && !s.cfg.Reload() && patient.Err() == nil {
+		select {
+		case <-patient.Done():
+		case <-time.After(settleTime / 50):
+		}
+	}
+	return s.h.Reload(ctx)
+}
+
+// settleTime is how long a change of the files is waited for.
+const settleTime = 5 * time.Second
+
 // askTimeout bounds a question to the host's loop, which answers within microseconds unless it has ended or never began.
 const askTimeout = 2 * time.Second
 

@@ -31,6 +31,10 @@ type File struct {
 	CommitGrace time.Duration `toml:"commit_grace"`
 	// Timezone is the zone of jobs that say none; "" when it is not written: the machine's.
 	Timezone string `toml:"timezone"`
+	// CompileTimeout and CompileMemory bound the process that compiles a module, Limits the shape of modules before that.
+	CompileTimeout time.Duration `toml:"compile_timeout"`
+	CompileMemory  int64         `toml:"compile_memory"`
+	Limits         Limits        `toml:"limits"`
 	// Defaults is the layer below manifests, Caps what these may ask for at most.
 	Defaults Job  `toml:"defaults"`
 	Caps     Caps `toml:"caps"`
@@ -69,9 +73,14 @@ func Default(dir string) *File {
 		OrphanGrace:  5 * time.Second,
 		DrainTimeout: 30 * time.Second,
 		CommitGrace:  30 * time.Second,
-		Caps:         Caps{Timeout: time.Hour, Memory: int64(GiB), Output: 16 * int64(MiB)},
-		Jobs:         map[string]JobEntry{},
-		JobsDir:      filepath.Join(dir, "jobs.d"),
+
+		CompileTimeout: 3 * time.Minute,
+		CompileMemory:  2 * int64(GiB),
+		Limits:         DefaultLimits(),
+
+		Caps:    Caps{Timeout: time.Hour, Memory: int64(GiB), Output: 16 * int64(MiB)},
+		Jobs:    map[string]JobEntry{},
+		JobsDir: filepath.Join(dir, "jobs.d"),
 	}
 }
 

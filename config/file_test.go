@@ -49,7 +49,11 @@ func TestLoadHostFile(t *testing.T) {
 		OrphanGrace:  5 * time.Second, DrainTimeout: 30 * time.Second, CommitGrace: 20 * time.Second,
 		Timezone: "Europe/Berlin",
 		Defaults: config.Job{Timeout: new(config.Duration(time.Minute)), Memory: new(64 * config.MiB), Output: new(config.MiB)},
-		Caps:     config.Caps{Timeout: time.Hour, Memory: 1 << 30, Output: 16 << 20},
+		Limits:   config.DefaultLimits(),
+
+		CompileTimeout: 3 * time.Minute, CompileMemory: 2 << 30,
+
+		Caps: config.Caps{Timeout: time.Hour, Memory: 1 << 30, Output: 16 << 20},
 		Jobs: map[string]config.JobEntry{
 			"report": {
 				Job: config.Job{
@@ -151,7 +155,7 @@ func TestLoadProblems(t *testing.T) {
 			}},
 		{"several files", map[string]string{"wcron.toml": "x = 1\n[jobs.a]\n[jobs.b]\n", "jobs.d/b.toml": "\nretrys = 1\n", "jobs.d/a.toml": "", "jobs.d/_c.toml": "", "jobs.d/d.toml": "x"},
 			[]string{
-				`wcron.toml:1:1: x: unknown key; the keys here are caps, commit_grace, defaults, drain_timeout, jobs, max_runs, memory_budget, orphan_grace, plugins, state, timezone`,
+				`wcron.toml:1:1: x: unknown key; the keys here are caps, commit_grace, compile_memory, compile_timeout, defaults, drain_timeout, jobs, limits, max_runs, memory_budget, orphan_grace, plugins, state, timezone`,
 				`jobs.d/_c.toml: invalid job name "_c": begin it with a letter or a digit; rename the file`,
 				`jobs.d/a.toml:1:1: job a is defined twice, here and at wcron.toml:2:7; keep one of the two`,
 				`jobs.d/b.toml:1:1: job b is defined twice, here and at wcron.toml:3:7; keep one of the two`,

@@ -46,7 +46,7 @@ func folderKey(name string, at func(*File) *string) hostKey {
 }
 
 func hostKeys() []hostKey {
-	return []hostKey{
+	return append([]hostKey{
 		folderKey("plugins", func(f *File) *string { return &f.Plugins }),
 		folderKey("state", func(f *File) *string { return &f.State }),
 		hostField("max_runs", integers(0, 10_000), func(f *File) int { return f.MaxRuns }, func(f *File, n int) { f.MaxRuns = n }),
@@ -55,21 +55,22 @@ func hostKeys() []hostKey {
 		graceKey("drain_timeout", true, func(f *File) *time.Duration { return &f.DrainTimeout }),
 		graceKey("commit_grace", false, func(f *File) *time.Duration { return &f.CommitGrace }),
 		hostField("timezone", zones(), func(f *File) string { return f.Timezone }, func(f *File, s string) { f.Timezone = s }),
-	}
+	}, compileKeys()...)
 }
 
 // hostTables are the tables of the host file.
 func hostTables() map[string]func(*File, value) {
 	return map[string]func(*File, value){
 		"defaults": func(f *File, v value) { f.Defaults = readJob(v, kindDefaults) },
-		"caps":     readCaps,
+		"caps":     func(f *File, v value) { readKeys(f, v, capKeys()) },
+		"limits":   func(f *File, v value) { readKeys(f, v, limitKeys()) },
 		"jobs":     readJobs,
 	}
 }
 
 // hostNames is every name that the host file's top level may hold.
 func hostNames() []string {
-	names := []string{"defaults", "caps", "jobs"}
+	names := []string{"defaults", "caps", "limits", "jobs"}
 	for _, k := range hostKeys() {
 		names = append(names, k.name)
 	}
@@ -106,6 +107,9 @@ func readHost(f *File, v value) {
 
 // jobHint tells what to do about a job key at the top of the host file; "" for other names.
 func jobHint(name string) string {
+	if slices.ContainsFunc(limitKeys(), func(k hostKey) bool { return k.name == name && name != "memory" }) {
+		return "it is a key of the table [limits]: write it there"
+	}
 	for _, k := range jobKeys() {
 		if k.name != name {
 			continue
@@ -127,21 +131,6 @@ func capKeys() []hostKey {
 			func(f *File) Size { return Size(f.Caps.Memory) }, func(f *File, s Size) { f.Caps.Memory = int64(s) }),
 		hostField("output", sizes(true, 1, maxOutput),
 			func(f *File) Size { return Size(f.Caps.Output) }, func(f *File, s Size) { f.Caps.Output = int64(s) }),
-	}
-}
-
-func readCaps(f *File, v value) {
-	entries, _ := v.table()
-	var known []string
-	for _, k := range capKeys() {
-		known = append(known, k.name)
-	}
-	for _, e := range entries {
-		if i := slices.Index(known, e.name); i >= 0 {
-			capKeys()[i].read(f, e.value)
-		} else {
-			e.unknown(known, func(string) string { return "" })
-		}
 	}
 }
 

@@ -192,3 +192,36 @@ func TestMemoryBudgetHoldsBackClaims(t *testing.T) {
 		r.close()
 	})
 }
+
+// A module that could not be read, or whose compiler was killed, is tried again by itself; one that is at fault itself is not,
+// until its job changes.
+func TestModuleIsTriedAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		var reads, bad atomic.Int64
+		flaky := Job{Name: "flaky", Schedule: "@every 10m", Module: Module{Digest: "f", Load: func() ([]byte, error) {
+			if reads.Add(1) == 1 {
+				return nil, errors.New("the disk was away")
+			}
+			return guest.Hello(), nil
+		}}}
+		broken := Job{Name: "broken", Schedule: "@every 10m", Module: Module{Digest: "b", Load: func() ([]byte, error) {
+			bad.Add(1)
+			return []byte("no module"), nil
+		}}}
+		r := launch(t, privateDir(t), nil, flaky, broken)
+		r.await("both failures", func() bool { return r.told(JobBroken, "flaky") == 1 && r.told(JobBroken, "broken") == 1 })
+		time.Sleep(compileRetry + time.Second)
+		r.await("the second attempt", func() bool { return r.told(JobReady, "flaky") == 1 })
+		time.Sleep(10 * compileRetry)
+		if reads.Load() != 2 || bad.Load() != 1 {
+			t.Errorf("the modules were read %d and %d times", reads.Load(), bad.Load())
+		}
+		broken.Timeout = 7 * time.Second
+		r.jobs.Put(broken)
+		r.await("an attempt for the changed job", func() bool { return bad.Load() == 2 })
+		if got := outcomes(r.runs("flaky")); got == "" {
+			t.Error("flaky has not run")
+		}
+		r.close()
+	})
+}

@@ -110,6 +110,26 @@ func (h *Host) Poll() {
 	}
 }
 
+// Reload makes the host look at its JobSource now, and returns when the ledger has what is new there.
+func (h *Host) Reload(ctx context.Context) error {
+	registered := make(chan struct{})
+	err := h.do(ctx, func(l *loop) {
+		l.reload()
+		l.write(func(context.Context) func() { return func() { close(registered) } }) // writes are done in order
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case <-registered:
+		return nil
+	case <-h.over:
+		return ErrNotRunning
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // release gives back what a run that does not start had reserved.
 func (h *Host) release(bytes int64) {
 	if h.budget != nil {

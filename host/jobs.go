@@ -255,10 +255,12 @@ func (l *loop) nextWrite() {
 }
 
 // later posts f after a pause, for a write that failed.
-func (l *loop) later(f func()) {
+func (l *loop) later(f func()) { l.postponed(time.Second, f) }
+
+func (l *loop) postponed(pause time.Duration, f func()) {
 	l.wg.Go(func() {
 		select {
-		case <-time.After(time.Second):
+		case <-time.After(pause):
 			l.post(f)
 		case <-l.ctx.Done():
 		case <-l.gone:

@@ -2,8 +2,10 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/wcron/wcron/sandbox"
 )
@@ -27,7 +29,7 @@ func (l *loop) wantModule(j *job) {
 	}
 	old := j.want
 	m := l.modules[digest]
-	if m == nil {
+	if m == nil || m.err != nil { // a changed definition is a new attempt
 		m = &module{digest: digest, load: j.def.Module.Load, jobs: map[*job]bool{}}
 		l.modules[digest] = m
 		l.compile = append(l.compile, m)
@@ -52,9 +54,23 @@ func (l *loop) adopt(j *job, m *module) {
 	}
 }
 
-// nextCompile starts compiling as far as processors allow: half of them, so that jobs run on meanwhile.
+// compileRetry is how long a module waits that failed for a reason which is not its own: its file could not be read, or the
+// process that compiled it was killed.
+const compileRetry = time.Minute
+
+// mostCompiles is how many modules are compiled at a time: on half of the processors, so that jobs run on meanwhile. In processes
+// of their own there are two at least, so that one which takes its whole time holds up no other.
+func (l *loop) mostCompiles() int {
+	most := max(1, runtime.GOMAXPROCS(0)/2, l.h.cfg.Sandbox.Compilers)
+	if len(l.h.cfg.Sandbox.Compiler) > 0 {
+		most = max(most, 2)
+	}
+	return most
+}
+
+// nextCompile starts compiling as far as that allows.
 func (l *loop) nextCompile() {
-	for len(l.compile) > 0 && l.compiles < max(1, runtime.GOMAXPROCS(0)/2) && !l.draining {
+	for len(l.compile) > 0 && l.compiles < l.mostCompiles() && !l.draining {
 		m := l.compile[0]
 		l.compile = l.compile[1:]
 		if len(m.jobs) == 0 {
@@ -97,7 +113,21 @@ func (l *loop) built(m *module, compiled *sandbox.Module, err error) {
 		l.adopt(j, m)
 		l.h.emit(Event{Kind: JobReady, Job: j.def.Name, Digest: m.digest})
 	}
+	var own *sandbox.ModuleError
+	if err != nil && !errors.As(err, &own) {
+		l.postponed(compileRetry, func() { l.recompile(m) })
+	}
 	l.retire(m)
+	l.nextCompile()
+}
+
+// recompile tries again with a module that failed, if a job still waits for it.
+func (l *loop) recompile(m *module) {
+	if len(m.jobs) == 0 {
+		return
+	}
+	m.err = nil
+	l.compile = append(l.compile, m)
 	l.nextCompile()
 }
 

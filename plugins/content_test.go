@@ -9,11 +9,13 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/wcron/wcron/config"
 )
 
 func TestContentIsKeptByDigest(t *testing.T) {
 	for _, dir := range []string{"", filepath.Join(t.TempDir(), "content")} {
-		c, err := openContent(dir, maxModule)
+		c, err := openContent(dir, config.MaxModuleSize)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +50,7 @@ func TestContentIsPrivate(t *testing.T) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	c, err := openContent(dir, maxModule)
+	c, err := openContent(dir, config.MaxModuleSize)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +73,7 @@ func TestContentIsPrivate(t *testing.T) {
 }
 
 func TestDamagedContentIsNotLoaded(t *testing.T) {
-	c, err := openContent(t.TempDir(), maxModule)
+	c, err := openContent(t.TempDir(), config.MaxModuleSize)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +97,7 @@ func TestDamagedContentIsNotLoaded(t *testing.T) {
 }
 
 func TestSweepKeepsWhatIsUsed(t *testing.T) {
-	c, err := openContent(t.TempDir(), maxModule)
+	c, err := openContent(t.TempDir(), config.MaxModuleSize)
 	if err != nil {
 		t.Fatal(err)
 	}

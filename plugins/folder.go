@@ -15,24 +15,38 @@ import (
 	"github.com/wcron/wcron/sandbox/meter"
 )
 
-// maxModule bounds a plugin, in bytes.
-const maxModule = meter.MaxModule
-
 // folder is what is known of the plugin folder.
 type folder struct {
 	dir   string
 	units map[string]*unit // by the module's slash path in the folder
+	lim   meter.Limits     // what modules are held against
 	odd   []string         // names that are almost ours, sorted
 	fault *fault           // why the folder is not looked into; what was known before stays
 }
 
-func newFolder(dir string) *folder {
-	return &folder{dir: dir, units: map[string]*unit{}}
+func newFolder(f *config.File) *folder {
+	return &folder{dir: f.Plugins, units: map[string]*unit{}, lim: Limits(f.Limits)}
+}
+
+// Limits is what a host file says of modules, as those who check them want it.
+func Limits(l config.Limits) meter.Limits { return meter.Limits(l) }
+
+// relimit holds all modules against other limits from the next scan on.
+func (d *folder) relimit(lim meter.Limits) {
+	if d.lim == lim {
+		return
+	}
+	d.lim = lim
+	for _, u := range d.units {
+		u.module.limit = lim.ModuleSize
+	}
+	d.reread()
 }
 
 // scan looks at everything in the folder, and at the modules that jobs name elsewhere in it. It returns whether anything that
 // can be seen of them is different afterwards. except is a file that is no sidecar wherever it lies: the host file.
 func (d *folder) scan(in intake, named []string, except string) bool {
+	in.lim = d.lim
 	before := d.fault
 	names, f := d.list()
 	d.fault = f
@@ -140,7 +154,7 @@ func (d *folder) unit(name string) *unit {
 	at := filepath.Join(d.dir, filepath.FromSlash(name))
 	side := strings.TrimSuffix(at, moduleExt) + sidecarExt
 	return &unit{
-		module:  track{path: at, shown: readable(at), limit: maxModule},
+		module:  track{path: at, shown: readable(at), limit: d.lim.ModuleSize},
 		sidecar: track{path: side, shown: readable(side), limit: maxManifest},
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/wcron/wcron/config"
 	"github.com/wcron/wcron/internal/guest"
+	"github.com/wcron/wcron/sandbox/meter"
 )
 
 // FuzzManifest merges whatever a plugin says of itself. The caps must hold, and a job that cannot run must say why.
@@ -23,12 +24,12 @@ func FuzzManifest(f *testing.F) {
 	base := guest.MemoryMin(300)
 	origins := []string{fromDefault, fromManifest, fromSidecar}
 	f.Fuzz(func(t *testing.T, manifest, side []byte) {
-		folder := newFolder(file.Plugins)
+		folder := newFolder(file)
 		u := folder.unit("job.wasm")
 		u.module.present, u.sidecar.present = true, true
 		folder.units["job.wasm"] = u
 		var problems []config.Problem
-		if u.fromModule, problems = inspect(u.module.shown, guest.WithManifest(base, string(manifest))); len(problems) > 0 {
+		if u.fromModule, problems = inspect(u.module.shown, guest.WithManifest(base, string(manifest)), meter.Limits{}); len(problems) > 0 {
 			u.module.refuse(problems...)
 		}
 		job, err := config.ParseJob(u.sidecar.shown, side, config.KindSidecar)
@@ -72,7 +73,7 @@ func FuzzModule(f *testing.F) {
 	f.Add([]byte("\x00asm\x01\x00\x00\x00\x0b\x05\xff\xff\xff\xff\x0f"))
 	f.Add([]byte("<html>"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		p, problems := inspect("x.wasm", b)
+		p, problems := inspect("x.wasm", b, meter.Limits{})
 		if (p == nil) != (len(problems) > 0) {
 			t.Errorf("plugin %v, problems %v", p, problems)
 		}

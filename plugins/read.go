@@ -143,8 +143,8 @@ func read(path string, want stamp, limit int64) ([]byte, *fault, error) {
 
 func tooLarge(size, limit int64) *fault {
 	remedy := "make it smaller"
-	if limit == maxModule {
-		remedy += ": strip its debug information, or use wasm-opt -Oz"
+	if limit != maxManifest {
+		remedy += ": strip its debug information, or use wasm-opt -Oz; or raise limits.module_size in the host file"
 	}
 	return faultf(remedy, "it has %s, and at most %s are read", bytesText(size), bytesText(limit))
 }

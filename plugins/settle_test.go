@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/wcron/wcron/internal/guest"
+
+	"github.com/wcron/wcron/config"
 )
 
 // scanAt scans as if it were now.
@@ -226,11 +228,11 @@ func TestChangeWhileReadingIsSeen(t *testing.T) {
 	st, _, err := look(w.path("a"))
 	w.must(err)
 	w.append("a", []byte("more"))
-	if _, _, err := read(w.path("a"), st, maxModule); !errors.Is(err, errMoved) {
+	if _, _, err := read(w.path("a"), st, config.MaxModuleSize); !errors.Is(err, errMoved) {
 		t.Errorf("read of a longer file: %v", err)
 	}
 	w.remove("a")
-	if _, _, err := read(w.path("a"), st, maxModule); !errors.Is(err, errMoved) {
+	if _, _, err := read(w.path("a"), st, config.MaxModuleSize); !errors.Is(err, errMoved) {
 		t.Errorf("read of a removed file: %v", err)
 	}
 	if _, _, err := look(w.path("a")); !errors.Is(err, fs.ErrNotExist) {

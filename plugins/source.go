@@ -87,8 +87,8 @@ func open(cfg Config) (*Source, error) {
 		return nil, err
 	}
 	s.host.use(c)
-	s.folder = newFolder(c.file.Plugins)
-	if s.content, err = openContent(cfg.Content, maxModule); err != nil {
+	s.folder = newFolder(c.file)
+	if s.content, err = openContent(cfg.Content, config.MaxModuleSize); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -121,13 +121,14 @@ func (s *Source) Snapshot() *Set { return s.set.Load() }
 func (s *Source) Changed() <-chan struct{} { return s.changed }
 
 // Reload reads every file again, whether or not it looks changed, and returns when the set is up to date. A file that is being
-// written is still left to Run.
-func (s *Source) Reload() {
+// written, or was just now, is still left to Run: settled tells that there is none.
+func (s *Source) Reload() (settled bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.host.reread()
 	s.folder.reread()
 	s.scan(s.at)
+	return !s.host.waiting && !s.folder.waiting()
 }
 
 // Load returns the bytes of a digest that the content store keeps: those of the present set and the one before, pinned ones,
@@ -245,13 +246,14 @@ func (s *Source) scanHost(in intake) bool {
 		return true
 	}
 	if c.file.Plugins != s.folder.dir {
-		next := newFolder(c.file.Plugins)
+		next := newFolder(c.file)
 		if _, f := next.list(); f != nil {
 			s.host.refuse([]config.Problem{{File: readable(next.dir), What: f.what, Remedy: f.remedy}}, true)
 			return true
 		}
 		s.folder = next
 	}
+	s.folder.relimit(Limits(c.file.Limits))
 	s.host.use(c)
 	return true
 }
@@ -286,7 +288,7 @@ func (s *Source) load(digest, path string) ([]byte, error) {
 	}
 	st, f, lerr := look(path)
 	if lerr == nil && f == nil {
-		b, f, lerr = read(path, st, maxModule)
+		b, f, lerr = read(path, st, config.MaxModuleSize)
 	}
 	if lerr != nil || f != nil || digestOf(b) != digest {
 		return nil, fmt.Errorf("load %s: %w; put the file there again", readable(path), err)

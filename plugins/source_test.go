@@ -487,3 +487,23 @@ func TestCheckWritesNothing(t *testing.T) {
 		t.Errorf("Load after a change: %v, want ErrContent", err)
 	}
 }
+
+// Other limits hold for the modules that are there already: one that was refused is taken without being touched, and the other
+// way round the version in use goes on.
+func TestLimitsAreFollowed(t *testing.T) {
+	w := newWorld(t, "[limits]\nlocals = 999\n")
+	w.write("plugins/wide.wasm", guest.SlowToCompile(10))
+	s := w.open()
+	w.wantProblem(s.Snapshot(), "wide.wasm", "function 0: 1000 locals", "raise limits.locals in the host file")
+	w.text("wcron.toml", "[limits]\nlocals = 1000\n")
+	set := s.step()
+	if j := w.job(set, "wide"); j.State != Manual || len(set.Problems) > 0 {
+		t.Fatalf("got %+v\n%s", j, dump(set))
+	}
+	w.text("wcron.toml", "[limits]\nmodule_size = \"1KiB\"\n")
+	set = s.step()
+	w.wantProblem(set, "wide.wasm", "at most 1 KiB", "raise limits.module_size in the host file")
+	if j := w.job(set, "wide"); j.State != Manual || !contains(j.Reason, "the version in use goes on") {
+		t.Errorf("got %+v", j)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/wcron/wcron/config"
@@ -49,6 +50,7 @@ type intake struct {
 	now     time.Time
 	settle  time.Duration
 	content *contentStore
+	lim     meter.Limits
 }
 
 // refresh looks at both files, but for those that are known not to be there, and takes them over if they have settled. It returns whether what a host or a person can see of
@@ -103,7 +105,7 @@ func (u *unit) takeModule(in intake) error {
 	if b == nil {
 		return err
 	}
-	p, problems := inspect(u.module.shown, b)
+	p, problems := inspect(u.module.shown, b, in.lim)
 	if len(problems) > 0 {
 		u.module.refuse(problems...)
 		return nil
@@ -135,8 +137,8 @@ func (u *unit) takeSidecar(in intake) error {
 }
 
 // inspect checks the shape of a module and reads its manifest. It keeps nothing of b.
-func inspect(shown string, b []byte) (*plugin, []config.Problem) {
-	info, err := meter.Check(b, meter.Limits{})
+func inspect(shown string, b []byte, lim meter.Limits) (*plugin, []config.Problem) {
+	info, err := meter.Check(b, lim)
 	if err != nil {
 		return nil, []config.Problem{moduleProblem(err)}
 	}
@@ -166,6 +168,9 @@ func moduleProblem(err error) config.Problem {
 	var me *meter.Error
 	if errors.As(err, &me) && me.Offset < 8 && me.Func == "" {
 		return config.Problem{What: me.What, Remedy: "put a module built for wasip1 there"}
+	}
+	if what, key, limited := strings.Cut(err.Error(), "; raise limits."); limited {
+		return config.Problem{What: what, Remedy: "raise limits." + key + " in the host file, or build a smaller module"}
 	}
 	return config.Problem{What: err.Error(), Remedy: "build it or copy it again"}
 }

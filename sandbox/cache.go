@@ -9,27 +9,33 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 )
 
 // cache is the folder of compiled modules. The engine keeps a folder for each of its versions in it, with a file for
 // each module; beside each such file lies its seal, the checksum of the whole file. The engine's own checksum covers
-// only a part of a file, and not the numbers by which it sizes its tables.
+// only a part of a file, and not the numbers by which it sizes its tables. What a worker compiled is found again by a
+// link, which is named after the metered module and holds the name of its file; the engine does not tell that name.
 type cache struct {
-	dir    string
-	engine wazero.CompilationCache
+	dir     string
+	version string // the folder in it that the engine of this program uses
+	engine  wazero.CompilationCache
 }
 
 const (
 	versionPrefix = "wazero-" // of the engine's folders
 	sealSuffix    = ".crc32c"
-	tempSuffix    = ".tmp" // of the engine's files while it writes them
+	linkSuffix    = ".link"
+	tempSuffix    = ".tmp" // of files while they are written
 )
 
-// openCache makes or checks the folder, and deletes what is damaged in it.
-func openCache(dir string) (*cache, error) {
+// openCache makes or checks the folder, and deletes what is damaged in it. What workers left behind is deleted if it is
+// older than stale.
+func openCache(dir string, stale time.Duration) (*cache, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -46,6 +52,12 @@ func openCache(dir string) (*cache, error) {
 	}
 	c := &cache{dir: dir}
 	if err := c.verify(); err != nil {
+		return nil, err
+	}
+	if err := c.sweep(stale); err != nil {
+		return nil, err
+	}
+	if err := c.findVersion(); err != nil {
 		return nil, err
 	}
 	if c.engine, err = wazero.NewCompilationCacheWithDir(dir); err != nil {
@@ -66,7 +78,7 @@ func (c *cache) entries(visit func(path string) error) error {
 			return err
 		}
 		for _, f := range files {
-			if strings.HasSuffix(f.Name(), sealSuffix) || strings.HasSuffix(f.Name(), tempSuffix) {
+			if slices.Contains([]string{sealSuffix, linkSuffix, tempSuffix}, filepath.Ext(f.Name())) {
 				continue
 			}
 			if err := visit(filepath.Join(version, f.Name())); err != nil {
@@ -102,9 +114,7 @@ func (c *cache) versions() ([]string, error) {
 // verify deletes each entry that does not match its seal.
 func (c *cache) verify() error {
 	return c.entries(func(path string) error {
-		sum, err := checksum(path)
-		seal, sealErr := os.ReadFile(path + sealSuffix)
-		if err == nil && sealErr == nil && string(seal) == sum {
+		if intact(path) {
 			return nil
 		}
 		if err := os.RemoveAll(path + sealSuffix); err != nil {
@@ -146,6 +156,16 @@ func (c *cache) clear() error {
 	return again.Close(context.Background())
 }
 
+// intact tells whether a file matches its seal.
+func intact(path string) bool {
+	seal, err := os.ReadFile(path + sealSuffix)
+	if err != nil {
+		return false
+	}
+	sum, err := checksum(path)
+	return err == nil && string(seal) == sum
+}
+
 // checksum is the CRC-32C of a file and its length, as text.
 func checksum(path string) (string, error) {
 	f, err := os.Open(path)
@@ -158,8 +178,13 @@ func checksum(path string) (string, error) {
 	return fmt.Sprintf("%08x %d\n", h.Sum32(), n), err
 }
 
-// isCacheError tells an error of the cache from one of the module.
+// isCacheError tells an error of the cache from one of the module or of a worker.
 func isCacheError(err error) bool {
+	var module *ModuleError
+	var worker workerError
+	if errors.As(err, &module) || errors.As(err, &worker) {
+		return false
+	}
 	var path *fs.PathError
 	var link *os.LinkError
 	return errors.As(err, &path) || errors.As(err, &link) || strings.HasPrefix(err.Error(), "compilationcache: ")

@@ -45,9 +45,9 @@ func moduleError(format string, args ...any) *ModuleError {
 var errClosed = errors.New("the engine is closed")
 
 // Compile checks and compiles a module. An error of the module is a *ModuleError; another one is the context's, or the
-// host's. The context is looked at while waiting for a free compiler, before and after: a compilation under way runs
-// to its end, and if the context is done by then its cause is returned, and the compiled code is kept in the cache.
-// Close the module when it is no longer needed.
+// host's. The end of the context ends a Config.Compiler at once, and its cause is returned. In this process a
+// compilation under way runs to its end first, and the compiled code is kept in the cache. Close the module when it is
+// no longer needed.
 func (e *Engine) Compile(ctx context.Context, wasm []byte) (*Module, error) {
 	if !e.users.enter() {
 		return nil, errClosed
@@ -87,25 +87,41 @@ func (e *Engine) Compile(ctx context.Context, wasm []byte) (*Module, error) {
 
 // compile compiles, and once more if it was the cache that failed.
 func (e *Engine) compile(ctx context.Context, wasm []byte) (wazero.CompiledModule, error) {
-	compiled, err := e.compileOnce(ctx, wasm)
+	compiled, err := e.compileBounded(ctx, wasm)
 	if err != nil && e.cache != nil && isCacheError(err) {
 		if err := e.cache.clear(); err != nil {
 			return nil, fmt.Errorf("compile cache %s: %w", e.cache.dir, err)
 		}
-		compiled, err = e.compileOnce(ctx, wasm)
+		compiled, err = e.compileBounded(ctx, wasm)
 		if err != nil && isCacheError(err) {
 			return nil, fmt.Errorf("compile cache %s: %w", e.cache.dir, err)
 		}
 	}
 	if err != nil {
-		return nil, &ModuleError{What: "it does not compile", Err: err}
+		return nil, err
 	}
-	if e.cache != nil {
+	if e.cache != nil && e.worker == nil {
 		// Without its seal the entry is only compiled again at the next start.
 		_ = e.cache.seal()
 	}
 	return compiled, nil
 }
+
+// compileBounded lets the worker fill the cache, if there is a worker, so that the engine only loads what is there.
+func (e *Engine) compileBounded(ctx context.Context, wasm []byte) (wazero.CompiledModule, error) {
+	if e.worker != nil && !e.cache.has(wasm) {
+		if err := e.worker.fill(ctx, e.cache, wasm); err != nil {
+			return nil, err
+		}
+	}
+	compiled, err := e.compileOnce(ctx, wasm)
+	if err != nil && !isCacheError(err) {
+		err = &ModuleError{What: doesNotCompile, Err: err}
+	}
+	return compiled, err
+}
+
+const doesNotCompile = "it does not compile"
 
 func (e *Engine) compileOnce(ctx context.Context, wasm []byte) (compiled wazero.CompiledModule, err error) {
 	defer func() {

@@ -24,6 +24,14 @@
 // What cannot be ended is left behind: a call of the caller's own Reader or Writer that blocks, and has no Set*Deadline
 // method, goes on in a goroutine of its own when the run is over.
 //
+// # Compiling
+//
+// A module is held against Config.Limits first. One that passes can still take minutes and gigabytes to compile, and the
+// compiler cannot be interrupted, so Config.Compiler names a process for it, which is ended at Config.CompileTimeout, at
+// Config.CompileMemory, with the context, and with this process; see CompileWorker. It fills the cache on disk, from
+// which this process loads the result; what is there already needs no process. Without Config.Compiler, Compile works
+// in this process, and looks at its context only before and after. Few modules are compiled at a time either way.
+//
 // # Memory
 //
 // A run has a limit of its own, above which memory.grow gives -1 to the guest. All runs that share a Budget are

@@ -3,8 +3,11 @@ package sandbox
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -17,7 +20,8 @@ const DefaultMemory int64 = 64 << 20
 
 // Config configures an Engine. The zero value is ready for use.
 type Config struct {
-	// CacheDir is the folder of the compile cache on disk; empty keeps compiled modules in memory only. It is made
+	// CacheDir is the folder of the compile cache on disk; empty keeps compiled modules in memory only, or with a
+	// Compiler in a temporary folder, which Close deletes. It is made
 	// with mode 0700 if it is not there. It holds native code, so a folder that others can write to, or that is not
 	// ours, is an error. What is damaged in it is deleted and compiled again.
 	CacheDir string
@@ -41,16 +45,37 @@ type Config struct {
 	// meter.DefaultStack.
 	Stack int64
 
-	// Compilers is how many modules are compiled at a time; 0 stands for 1.
+	// Compiler is the command of a process that compiles for the engine, bounded in time and memory: the program and its
+	// arguments, to which the engine adds some of its own, for CompileWorker. It must be the same program as this one,
+	// since it must have the same version of everything. Empty compiles in this process, where neither time nor memory
+	// are bounded.
+	Compiler []string
+
+	// CompileTimeout and CompileMemory bound one such process, in time from its start and in bytes that it takes for
+	// itself. 0 stands for DefaultCompileTimeout and DefaultCompileMemory. Without a Compiler they mean nothing.
+	CompileTimeout time.Duration
+	CompileMemory  int64
+
+	// Compilers is how many modules are compiled at a time. 0 stands for 1 in this process, and with a Compiler for
+	// half of the processors, but at least 2, so that a module that takes long holds up no other.
 	Compilers int
 }
+
+// Defaults of a Config's fields. The largest programs that are known to be run need a fifth of the time and half of the
+// memory.
+const (
+	DefaultCompileTimeout       = 3 * time.Minute
+	DefaultCompileMemory  int64 = 2 << 30
+)
 
 // Engine compiles modules and runs them. All methods can be called concurrently.
 type Engine struct {
 	cfg       Config
 	rt        wazero.Runtime
 	wasi      map[string]api.FunctionDefinition // what guests may import
-	cache     *cache                            // nil without a CacheDir
+	cache     *cache                            // nil without a CacheDir and a Compiler
+	temporary string                            // the cache's folder, if it goes with the engine
+	worker    *worker                           // nil: compile in this process
 	compilers chan struct{}
 	tokens    *tokens
 	users     gate // runs, compilations and open modules' runs
@@ -67,16 +92,17 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
-	e := &Engine{cfg: cfg, compilers: make(chan struct{}, max(cfg.Compilers, 1)), tokens: newTokens()}
-	rc := wazero.NewRuntimeConfig().
-		WithCoreFeatures(api.CoreFeaturesV2).
-		WithDebugInfoEnabled(false).
-		WithMemoryLimitPages(uint32(meter.MaxMemory / meter.PageSize))
-	if cfg.CacheDir != "" {
-		var err error
-		if e.cache, err = openCache(cfg.CacheDir); err != nil {
-			return nil, fmt.Errorf("compile cache %s: %w", cfg.CacheDir, err)
-		}
+	e := &Engine{cfg: cfg, tokens: newTokens()}
+	var err error
+	if e.worker, err = newWorker(&cfg); err != nil {
+		return nil, err
+	}
+	e.compilers = make(chan struct{}, cfg.Compilers)
+	rc := runtimeConfig()
+	if err := e.openCache(); err != nil {
+		return nil, err
+	}
+	if e.cache != nil {
 		rc = rc.WithCompilationCache(e.cache.engine)
 	}
 	e.rt = wazero.NewRuntimeWithConfig(ctx, rc)
@@ -90,6 +116,43 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	e.wasi = e.rt.Module(wasiModule).ExportedFunctionDefinitions()
 	return e, nil
+}
+
+// runtimeConfig is what decides how a module is compiled, here and in a worker.
+func runtimeConfig() wazero.RuntimeConfig {
+	return wazero.NewRuntimeConfig().
+		WithCoreFeatures(api.CoreFeaturesV2).
+		WithDebugInfoEnabled(false).
+		WithMemoryLimitPages(uint32(meter.MaxMemory / meter.PageSize))
+}
+
+// openCache opens the cache if there is to be one.
+func (e *Engine) openCache() (err error) {
+	dir := e.cfg.CacheDir
+	if dir == "" {
+		if e.worker == nil {
+			return nil
+		}
+		if dir, err = os.MkdirTemp("", "wcron-cache-"); err != nil {
+			return fmt.Errorf("make a folder for what the compile worker makes: %w", err)
+		}
+		e.temporary = dir
+	}
+	stale := time.Hour
+	if e.worker != nil {
+		stale = max(stale, 2*e.worker.timeout)
+	}
+	if e.cache, err = openCache(dir, stale); err != nil {
+		return errors.Join(fmt.Errorf("compile cache %s: %w", dir, err), e.removeTemporary())
+	}
+	return nil
+}
+
+func (e *Engine) removeTemporary() error {
+	if e.temporary == "" {
+		return nil
+	}
+	return os.RemoveAll(e.temporary)
 }
 
 // Close refuses new runs and compilations, waits for those under way as long as the context lasts, and releases all
@@ -108,5 +171,5 @@ func (e *Engine) release(ctx context.Context) error {
 			err = cerr
 		}
 	}
-	return err
+	return errors.Join(err, e.removeTemporary())
 }

@@ -97,7 +97,7 @@ type edited struct {
 }
 
 // Run adds the job.
-func (c *addCmd) Run(_ context.Context, a *app) error {
+func (c *addCmd) Run(ctx context.Context, a *app) error {
 	f, err := a.load()
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func (c *addCmd) Run(_ context.Context, a *app) error {
 	if err := plugins.WriteJob(f.Path, c.Name, j, plugins.Create, ""); err != nil {
 		return editError(f, c.Name, err)
 	}
-	return told(a, f, c.Name, "added", next)
+	return told(ctx, a, f, c.Name, "added", next)
 }
 
 // editError gives an error of jobs.d its exit code.
@@ -137,7 +137,8 @@ func editError(f *config.File, name string, err error) error {
 }
 
 // told says what was done.
-func told(a *app, f *config.File, name, action string, next time.Time) error {
+func told(ctx context.Context, a *app, f *config.File, name, action string, next time.Time) error {
+	a.takeOver(ctx, f)
 	out := edited{Job: name, Action: action, File: filepath.Join(f.JobsDir, name+".toml")}
 	if !next.IsZero() {
 		out.NextAt = new(next)
@@ -264,7 +265,7 @@ func (*editCmd) Help() string {
 }
 
 // Run changes the job. A file that changed between the look and the write is looked at again.
-func (c *editCmd) Run(_ context.Context, a *app) error {
+func (c *editCmd) Run(ctx context.Context, a *app) error {
 	f, err := a.load()
 	if err != nil {
 		return err
@@ -289,7 +290,7 @@ func (c *editCmd) Run(_ context.Context, a *app) error {
 		}
 		err = plugins.WriteJob(f.Path, c.Name, j, plugins.Replace, digest)
 		if err == nil {
-			return told(a, f, c.Name, "changed", next)
+			return told(ctx, a, f, c.Name, "changed", next)
 		}
 		if !errors.Is(err, plugins.ErrEdited) || n == tries {
 			return editError(f, c.Name, err)
@@ -368,7 +369,7 @@ func (*rmCmd) Help() string {
 }
 
 // Run removes the job's file.
-func (c *rmCmd) Run(_ context.Context, a *app) error {
+func (c *rmCmd) Run(ctx context.Context, a *app) error {
 	path, err := a.locate()
 	if err != nil {
 		return err
@@ -390,5 +391,5 @@ func (c *rmCmd) Run(_ context.Context, a *app) error {
 	if err := plugins.RemoveJob(path, c.Name, digest); err != nil {
 		return editError(f, c.Name, err)
 	}
-	return told(a, f, c.Name, "removed", time.Time{})
+	return told(ctx, a, f, c.Name, "removed", time.Time{})
 }

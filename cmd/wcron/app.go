@@ -96,6 +96,9 @@ func run(ctx context.Context, args []string, a *app) (code int) {
 			code = int(h)
 		}
 	}()
+	if len(args) > 0 && args[0] == compileWorker {
+		return a.compileWorker(ctx, args[1:])
+	}
 	var g grammar
 	parser, err := kong.New(&g, kong.Name("wcron"), kong.Description(about), kong.Writers(a.stdout, a.stderr),
 		kong.Exit(func(code int) { panic(helped(code)) }), kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}))

@@ -129,7 +129,7 @@ func (c *checked) host(path string, now time.Time, only func(file string) bool) 
 		}
 		c.jobs++
 		if !c.files[j.Plugin] || j.Settings.Entry != "" {
-			c.found = append(c.found, shape(j)...)
+			c.found = append(c.found, shape(j, plugins.Limits(set.File.Limits))...)
 		}
 		c.files[j.Plugin] = true
 		c.found = append(c.found, warnings(set, j, now)...)
@@ -165,20 +165,25 @@ func (c *checked) jobFile(path string, now time.Time) error {
 	return err
 }
 
-// module checks a module with its sidecar: under the configuration in whose plugin folder it lies, else under one that says nothing.
+// module checks a module with its sidecar: under the configuration in whose plugin folder it lies, else under one that has its limits
+// and says nothing else.
 func (c *checked) module(a *app, path string) error {
 	only := func(file string) bool {
 		file = strings.TrimSuffix(file, " (manifest)")
 		return file == path || file == strings.TrimSuffix(path, ".wasm")+".toml"
 	}
+	limits := config.DefaultLimits()
 	if hostFile, err := config.Locate(a.config); err == nil {
-		if f, err := config.Load(hostFile); err == nil && within(path, f.Plugins) {
-			return c.host(hostFile, a.now(), only)
+		if f, err := config.Load(hostFile); err == nil {
+			if within(path, f.Plugins) {
+				return c.host(hostFile, a.now(), only)
+			}
+			limits = f.Limits
 		}
 	} else if !errors.Is(err, config.ErrNotFound) || a.config != "" {
 		return usage("%w", err)
 	}
-	return c.alone(path, a.now())
+	return c.alone(path, limits, a.now())
 }
 
 func within(path, dir string) bool {
@@ -187,14 +192,14 @@ func within(path, dir string) bool {
 }
 
 // alone checks a module through a plugin folder of its own, which holds nothing else.
-func (c *checked) alone(path string, now time.Time) (err error) {
+func (c *checked) alone(path string, limits config.Limits, now time.Time) (err error) {
 	dir, err := os.MkdirTemp("", "wcron-check-")
 	if err != nil {
 		return usage("make a folder to check %s in: %w", path, err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	folder, hostFile := filepath.Join(dir, "plugins"), filepath.Join(dir, "wcron.toml")
-	err = errors.Join(os.Mkdir(folder, 0o700), os.WriteFile(hostFile, nil, 0o600), stand(path, folder))
+	err = errors.Join(os.Mkdir(folder, 0o700), os.WriteFile(hostFile, config.EncodeLimits(limits), 0o600), stand(path, folder))
 	sidecar := strings.TrimSuffix(path, ".wasm") + ".toml"
 	if _, e := os.Stat(sidecar); e == nil {
 		err = errors.Join(err, stand(sidecar, folder))

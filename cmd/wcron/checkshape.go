@@ -15,7 +15,7 @@ const wasi = "wasi_snapshot_preview1"
 
 // shape finds what would keep the module of a job from running, as far as can be seen without compiling it: imports from elsewhere,
 // and no function to begin with. Signatures and instructions are seen only by the compiler.
-func shape(j plugins.Job) []finding {
+func shape(j plugins.Job, lim meter.Limits) []finding {
 	if j.Digest == "" {
 		return nil // and the set's problems say why
 	}
@@ -26,7 +26,7 @@ func shape(j plugins.Job) []finding {
 	if err != nil {
 		return complain(err.Error(), "copy it again")
 	}
-	info, err := meter.Check(wasm, meter.Limits{})
+	info, err := meter.Check(wasm, lim)
 	if err != nil {
 		return complain(err.Error(), "build it or copy it again")
 	}

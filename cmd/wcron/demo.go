@@ -129,7 +129,7 @@ func (d *demo) run(ctx context.Context, length time.Duration) (p proof, err erro
 	}
 	defer func() { err = errors.Join(err, d.store.Close()) }()
 
-	cfg := hostConfig(set.File, where)
+	cfg := d.app.hostConfig(set.File, where)
 	cfg.Store, cfg.Jobs, cfg.Version = d.store, host.NewJobs(hostJobs(set)...), thisBuild().Version
 	d.live = live{app: d.app, began: d.app.now()}
 	added := make(chan string, len(set.Jobs))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wcron/wcron/config"
 	"github.com/wcron/wcron/output"
+	"github.com/wcron/wcron/plugins"
 	"github.com/wcron/wcron/sandbox"
 	"github.com/wcron/wcron/sandbox/meter"
 )
@@ -38,7 +39,7 @@ const (
 // Help implements kong.HelpProvider.
 func (*execCmd) Help() string {
 	return "Runs a module as a job of it would run, once and outside of any schedule: in the same sandbox, with what its manifest asks for unless a flag " +
-		"says otherwise. No host, ledger or configuration is involved.\n\n" +
+		"says otherwise. No host and no ledger is involved, and of a configuration only what -c names: its limits, compile_timeout and compile_memory.\n\n" +
 		"Exit codes: the guest's own (255 if it is more); 124 its deadline passed; 134 it trapped; 137 it was killed, also by ctrl-C; " +
 		"2 the command line is wrong or the file is no module that can run; 3 wcron could not serve it. " +
 		"With --json: 0 if the outcome is ok, 1 otherwise, and 2 as above."
@@ -64,7 +65,11 @@ type executed struct {
 }
 
 func (c *execCmd) Run(ctx context.Context, a *app) (err error) {
-	wasm, settings, err := c.module()
+	f, err := c.host(a)
+	if err != nil {
+		return err
+	}
+	wasm, settings, err := c.module(f)
 	if err != nil {
 		return exitError{exitUsage, err}
 	}
@@ -73,7 +78,7 @@ func (c *execCmd) Run(ctx context.Context, a *app) (err error) {
 		return exitError{exitUsage, err}
 	}
 	defer func() { err = errors.Join(err, closed()) }()
-	engine, err := sandbox.New(ctx, sandbox.Config{})
+	engine, err := sandbox.New(ctx, a.sandboxConfig(f, ""))
 	if err != nil {
 		return unreachable(err)
 	}
@@ -112,8 +117,16 @@ func (c *execCmd) Run(ctx context.Context, a *app) (err error) {
 	return err
 }
 
+// host is the configuration whose limits hold: the one that -c names, and no other, since exec is not about a configuration.
+func (c *execCmd) host(a *app) (*config.File, error) {
+	if a.config == "" {
+		return config.Default("."), nil
+	}
+	return a.load()
+}
+
 // module reads the file and what its manifest asks for.
-func (c *execCmd) module() ([]byte, config.Settings, error) {
+func (c *execCmd) module(f *config.File) ([]byte, config.Settings, error) {
 	none := config.Settings{}
 	info, err := os.Stat(c.File)
 	if err != nil {
@@ -122,14 +135,15 @@ func (c *execCmd) module() ([]byte, config.Settings, error) {
 	if !info.Mode().IsRegular() {
 		return nil, none, fmt.Errorf("%s is not a plain file; name a module", c.File)
 	}
-	if info.Size() > meter.MaxModule {
-		return nil, none, fmt.Errorf("%s has %d bytes, and a module may have %d; build a smaller one", c.File, info.Size(), meter.MaxModule)
+	if info.Size() > f.Limits.ModuleSize {
+		return nil, none, fmt.Errorf("%s has %d bytes, and a module may have %d; build a smaller one, or raise limits.module_size in a host file and name it with -c",
+			c.File, info.Size(), f.Limits.ModuleSize)
 	}
 	wasm, err := os.ReadFile(c.File)
 	if err != nil {
 		return nil, none, err
 	}
-	if _, err := meter.Check(wasm, meter.Limits{}); err != nil {
+	if _, err := meter.Check(wasm, plugins.Limits(f.Limits)); err != nil {
 		return nil, none, fmt.Errorf("%s: %w; see wcron check %s", c.File, err, quoted(c.File))
 	}
 	text, ok, err := meter.Custom(wasm, "wcron.manifest")
@@ -193,7 +207,7 @@ func (c *execCmd) stdin(a *app) (r io.Reader, closed func() error, err error) {
 	return newStream(f, nil), f.Close, nil
 }
 
-// compile compiles the module in this process, and says on stderr that it takes its time if it does.
+// compile compiles the module, and says on stderr that it takes its time if it does.
 func compile(ctx context.Context, a *app, engine *sandbox.Engine, wasm []byte, name string) (*sandbox.Module, error) {
 	slow := time.AfterFunc(2*time.Second, func() {
 		fmt.Fprintf(a.stderr, "wcron: compiling %s, which has %s...\n", name, meter.FormatBytes(int64(len(wasm))))
@@ -204,7 +218,7 @@ func compile(ctx context.Context, a *app, engine *sandbox.Engine, wasm []byte, n
 	case ctx.Err() != nil:
 		return nil, exitError{exitKilled, fmt.Errorf("compile %s: interrupted", name)}
 	case err != nil:
-		return nil, exitError{exitUsage, fmt.Errorf("compile %s: %w", name, err)}
+		return nil, exitError{blame(err, exitUsage), fmt.Errorf("compile %s: %w", name, err)}
 	}
 	return m, nil
 }

@@ -32,6 +32,8 @@ state = "state"               # the ledger, locks and caches; only wcron touches
 #max_runs = 0                 # how many runs may be in flight at once; 0: no limit of its own
 #memory_budget = "50%"        # of RAM or of the cgroup's limit: what all guests may have together
 #drain_timeout = "30s"        # how long a host that is asked to stop waits for its runs
+#compile_timeout = "3m"       # how long a module may take to compile, in a process of its own
+#compile_memory = "2GiB"      # and how much memory
 #timezone = "Europe/Berlin"   # of schedules that name none; without it the machine's
 
 [defaults]                    # for jobs that do not say

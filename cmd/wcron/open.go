@@ -74,6 +74,46 @@ func (a *app) lastGood(refused error) *config.File {
 	return f
 }
 
+// Do gives a host the time to see a job that its files have and it does not know yet.
+func (o *operator) Do(ctx context.Context, r admin.Request) (admin.Answer, error) {
+	answer, err := o.API.Do(ctx, r)
+	client, ok := o.API.(*admin.Client)
+	if !ok || !errors.Is(err, claims.ErrNoJob) {
+		return answer, err
+	}
+	source, opening := openSource(o.file.Path, time.Time{})
+	if opening != nil {
+		return answer, err
+	}
+	if _, ok := source.Snapshot().Job(r.Job); !ok {
+		return answer, err
+	}
+	if client.Reload(ctx) != nil {
+		return answer, err
+	}
+	return o.API.Do(ctx, r)
+}
+
+// takeOver waits until the host of a configuration, if there is one, has taken over a change of its files. What keeps it from that
+// is said, and the host follows in its own time.
+func (a *app) takeOver(ctx context.Context, f *config.File) {
+	if _, err := os.Stat(filepath.Join(placeOf(f).state, "ledger.db")); err != nil {
+		return // no host has been here
+	}
+	o, err := a.open(ctx)
+	if err != nil {
+		return // whoever needs the ledger will say so
+	}
+	defer func() { _ = o.close() }()
+	client, ok := o.API.(*admin.Client)
+	if !ok {
+		return
+	}
+	if err := client.Reload(ctx); err != nil {
+		fmt.Fprintf(a.stderr, "wcron: the host has not taken it over yet: %v; see wcron list\n", err)
+	}
+}
+
 func (o *operator) close() error { return o.store.Close() }
 
 // find asks the hosts for the one that has the jobs of this configuration. The newest is first: after a change of hosts the older

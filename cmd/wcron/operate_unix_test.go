@@ -108,9 +108,15 @@ func TestOperateAHost(t *testing.T) {
 	h.at(0, "resume", "yearly")
 	contains(t, h.at(0, "list"), "yearly active @yearly")
 	h.at(0, "add", "second", "--plugin", "both", "--schedule", "@daily")
-	h.await("the new job is there", func() bool { return strings.Contains(squeeze(h.at(0, "list")), "second active @daily") })
+	contains(t, h.at(0, "list"), "second active @daily")
+	h.at(0, "edit", "second", "--schedule", "@hourly")
+	contains(t, h.at(0, "list"), "second active @hourly")
 	h.at(0, "rm", "second")
-	h.await("it is gone", func() bool { return !strings.Contains(h.at(0, "list"), "second ") })
+	if out := h.at(0, "list"); strings.Contains(out, "second ") {
+		t.Errorf("it is not gone:\n%s", out)
+	}
+	h.drop("new", guest.Greet("from a file that was just written"), "")
+	contains(t, h.at(0, "run", "new", "--wait"), "from a file that was just written")
 	p.stop()
 	contains(t, h.at(0, "list"), "no host is running since ")
 	h.at(0, "audit")

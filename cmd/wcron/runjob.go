@@ -38,7 +38,7 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return a.withOperator(ctx, func(o *operator) error {
-		alone, err := c.ownRun(ctx, o)
+		alone, err := c.ownRun(ctx, a, o)
 		if err != nil {
 			return err
 		}
@@ -63,12 +63,12 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 
 // ownRun decides whether this process has to make the run, and makes sure that it can. A job of another configuration is left to
 // the hosts of that one.
-func (c *runCmd) ownRun(ctx context.Context, o *operator) (bool, error) {
+func (c *runCmd) ownRun(ctx context.Context, a *app, o *operator) (bool, error) {
 	if o.hosted {
 		return false, nil
 	}
 	if _, ours := o.set.Job(c.Job); ours {
-		return true, compiles(ctx, o, c.Job)
+		return true, compiles(ctx, a, o, c.Job)
 	}
 	if len(o.status.Hosts) == 0 {
 		return false, fmt.Errorf("job %q: %w in the configuration", c.Job, claims.ErrNoJob)
@@ -111,7 +111,7 @@ func readInput(a *app, name string) ([]byte, error) {
 
 // compiles makes sure that a run will start, before it is asked for: nobody else would take the request back. What it compiles is
 // in the cache then.
-func compiles(ctx context.Context, o *operator, name string) error {
+func compiles(ctx context.Context, a *app, o *operator, name string) error {
 	j, ok := o.set.Job(name)
 	if !ok || j.Digest == "" {
 		return nil // the API says what is wrong
@@ -120,14 +120,14 @@ func compiles(ctx context.Context, o *operator, name string) error {
 	if err != nil {
 		return exitError{exitBad, err}
 	}
-	e, err := sandbox.New(ctx, sandbox.Config{CacheDir: o.place.cache})
+	e, err := sandbox.New(ctx, a.sandboxConfig(o.file, o.place.cache))
 	if err != nil {
 		return unreachable(err)
 	}
 	defer func() { _ = e.Close(context.WithoutCancel(ctx)) }()
 	m, err := e.Compile(ctx, wasm)
 	if err != nil {
-		return exitError{exitBad, fmt.Errorf("job %s: %s: %w", name, j.Plugin, err)}
+		return exitError{blame(err, exitBad), fmt.Errorf("job %s: %s: %w", name, j.Plugin, err)}
 	}
 	defer func() { _ = m.Close(context.WithoutCancel(ctx)) }()
 	if err := m.CheckEntry(j.Settings.Entry); err != nil {
@@ -144,7 +144,7 @@ func (c *runCmd) alone(ctx context.Context, a *app, o *operator, w *waiter) erro
 			job = j
 		}
 	}
-	cfg := hostConfig(o.file, o.place)
+	cfg := a.hostConfig(o.file, o.place)
 	cfg.Store, cfg.Jobs, cfg.Only, cfg.DrainTimeout = o.store, host.NewJobs(job), *w.asked.Slot, -1
 	cfg.Instance, cfg.Version = admin.OneRunInstance(host.NewInstance()), thisBuild().Version
 	h, err := host.New(cfg)

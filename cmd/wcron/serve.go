@@ -16,7 +16,6 @@ import (
 	"github.com/wcron/wcron/config"
 	"github.com/wcron/wcron/host"
 	"github.com/wcron/wcron/plugins"
-	"github.com/wcron/wcron/sandbox"
 )
 
 type serveCmd struct {
@@ -58,7 +57,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 	if err := usable(set); err != nil {
 		return err
 	}
-	s := &server{log: c.logger(a), ending: ending, source: newJobSource(source), file: set.File, place: placeOf(set.File)}
+	s := &server{app: a, log: c.logger(a), ending: ending, source: newJobSource(source), file: set.File, place: placeOf(set.File)}
 	s.store, err = sqlitestore.Open(ctx, sqlitestore.Config{Dir: s.place.state})
 	if err != nil {
 		return unreachable(err)
@@ -93,6 +92,7 @@ func usable(set *plugins.Set) error {
 
 // server is one host with all that belongs to it.
 type server struct {
+	app    *app
 	log    *slog.Logger
 	source *jobSource
 	file   *config.File // as of the start: what its values need a restart for
@@ -109,7 +109,7 @@ func (s *server) serve(ctx context.Context) error {
 		s.log.Warn("spool_sweep", "error", err)
 	}
 	set := s.source.Snapshot()
-	cfg := hostConfig(set.File, s.place)
+	cfg := s.app.hostConfig(set.File, s.place)
 	cfg.Store, cfg.Jobs, cfg.Logger = s.store, s.source, s.log
 	cfg.Instance, cfg.Version = host.NewInstance(), thisBuild().Version
 	socket, listener, err := listen(s.place, cfg.Instance)
@@ -156,9 +156,9 @@ func (s *server) serve(ctx context.Context) error {
 }
 
 // hostConfig is what the host file says of the host itself.
-func hostConfig(f *config.File, p place) host.Config {
+func (a *app) hostConfig(f *config.File, p place) host.Config {
 	cfg := host.Config{
-		Source: f.Path, Spool: p.spool, Sandbox: sandbox.Config{CacheDir: p.cache},
+		Source: f.Path, Spool: p.spool, Sandbox: a.sandboxConfig(f, p.cache),
 		MaxRuns: f.MaxRuns, MemoryBudget: budget(f.MemoryBudget, machineMemory()),
 		OrphanGrace: f.OrphanGrace, DrainTimeout: f.DrainTimeout, CommitGrace: f.CommitGrace,
 	}
@@ -175,6 +175,7 @@ func hostConfig(f *config.File, p place) host.Config {
 func (s *server) admin() admin.Config {
 	return admin.Config{
 		Store: s.store, Jobs: s.source.Jobs, Source: s.file.Path, Zone: func() string { return s.source.Snapshot().Zone.Name }, Spool: s.place.spool,
+		Reload: s.source.Reload,
 		Plugin: func(name string) string {
 			j, _ := s.source.Snapshot().Job(name)
 			return j.Settings.Plugin
@@ -233,6 +234,9 @@ func restarts(old, now *config.File) []string {
 		{"orphan_grace", old.OrphanGrace != now.OrphanGrace},
 		{"drain_timeout", old.DrainTimeout != now.DrainTimeout},
 		{"commit_grace", old.CommitGrace != now.CommitGrace},
+		{"compile_timeout", old.CompileTimeout != now.CompileTimeout},
+		{"compile_memory", old.CompileMemory != now.CompileMemory},
+		{"limits", old.Limits != now.Limits},
 	} {
 		if k.differs {
 			keys = append(keys, k.name)

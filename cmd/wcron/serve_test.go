@@ -15,6 +15,8 @@ import (
 	"github.com/wcron/wcron/host"
 	"github.com/wcron/wcron/internal/guest"
 	"github.com/wcron/wcron/plugins"
+	"github.com/wcron/wcron/sandbox"
+	"github.com/wcron/wcron/sandbox/meter"
 )
 
 // TestHostConfig: a zero in the host file means none, and in a host.Config the default.
@@ -22,13 +24,28 @@ func TestHostConfig(t *testing.T) {
 	f := config.Default(t.TempDir())
 	f.Path, f.MemoryBudget = "/etc/wcron.toml", config.Budget{Bytes: 1 << 20}
 	f.OrphanGrace, f.DrainTimeout, f.CommitGrace, f.MaxRuns = 0, 0, time.Second, 3
-	cfg := hostConfig(f, placeOf(f))
+	cfg := new(app).hostConfig(f, placeOf(f))
 	if cfg.OrphanGrace <= 0 || cfg.OrphanGrace > time.Millisecond || cfg.DrainTimeout >= 0 {
 		t.Errorf("graces %s, %s", cfg.OrphanGrace, cfg.DrainTimeout)
 	}
 	if cfg.Source != f.Path || cfg.MemoryBudget != 1<<20 || cfg.CommitGrace != time.Second || cfg.MaxRuns != 3 ||
+		len(cfg.Sandbox.Compiler) != 2 || cfg.Sandbox.CompileTimeout != 3*time.Minute || cfg.Sandbox.CompileMemory != 2<<30 || cfg.Sandbox.Limits.Nesting != 10_000 ||
 		cfg.Spool != filepath.Join(f.State, "spool") || cfg.Sandbox.CacheDir != filepath.Join(f.State, "cache") {
 		t.Errorf("got %+v", cfg)
+	}
+}
+
+// TestDefaultsAreOne: the defaults of the host file are those of the packages that it configures.
+func TestDefaultsAreOne(t *testing.T) {
+	f := config.Default(t.TempDir())
+	want := meter.DefaultLimits()
+	got := plugins.Limits(f.Limits)
+	got.Memory = min(got.Memory, meter.MaxMemory) // written as 4GiB
+	if got != want {
+		t.Errorf("limits: the host file has\n%+v, and package meter\n%+v", got, want)
+	}
+	if f.CompileTimeout != sandbox.DefaultCompileTimeout || f.CompileMemory != sandbox.DefaultCompileMemory {
+		t.Errorf("compile_timeout %v, compile_memory %d", f.CompileTimeout, f.CompileMemory)
 	}
 }
 
@@ -71,8 +88,9 @@ func TestRestarts(t *testing.T) {
 	now := config.Default(dir)
 	now.State, now.MaxRuns, now.MemoryBudget = "elsewhere", 9, config.Budget{Percent: 1}
 	now.OrphanGrace, now.DrainTimeout, now.CommitGrace = time.Hour, time.Hour, time.Hour
+	now.CompileTimeout, now.CompileMemory, now.Limits.Nesting = time.Hour, 1<<40, 7
 	now.Timezone = "Asia/Tokyo" // taken over at once
-	want := []string{"state", "max_runs", "memory_budget", "orphan_grace", "drain_timeout", "commit_grace"}
+	want := []string{"state", "max_runs", "memory_budget", "orphan_grace", "drain_timeout", "commit_grace", "compile_timeout", "compile_memory", "limits"}
 	if got := restarts(old, now); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

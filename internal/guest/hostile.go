@@ -56,6 +56,23 @@ func CallTree(depth int) []byte {
 	return m.Bytes()
 }
 
+// SlowToCompile has a function with a thousand locals that are set in that many conditions: small, quick to check, and hard on
+// a compiler. 10,000 take it some 15 seconds and more than a gigabyte.
+func SlowToCompile(conditions int) []byte {
+	var code asm.Code
+	for i := range conditions {
+		local := uint32(i % 1000)
+		code = append(code, asm.Cat(asm.Get(local), asm.If(asm.I32(int64(i)), asm.Set(local)))...)
+	}
+	locals := make([]asm.Type, 1000)
+	for i := range locals {
+		locals[i] = asm.TypeI32
+	}
+	var m asm.Module
+	m.Export("_start", asm.KindFunc, m.Func(nil, nil, locals, code))
+	return m.Bytes()
+}
+
 // MemoryMin asks for these pages of 64 KiB from the start, and does nothing.
 func MemoryMin(pages uint32) []byte {
 	var m asm.Module

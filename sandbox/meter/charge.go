@@ -27,6 +27,10 @@ type loop struct {
 	parent    int
 	disturbed bool
 	repeated  bool
+
+	// What settle adds up once the whole function was walked.
+	cached bool   // the fuel is held in a local in it
+	tights uint32 // how many tight loops it is in, itself included
 }
 
 const noLoop = -1
@@ -126,25 +130,34 @@ func (w *walk) disturb() {
 
 func (m *meterage) tight(i int) bool { return m.loops[i].repeated && !m.loops[i].disturbed }
 
-// cached tells whether the fuel is held in a local in that loop.
-func (m *meterage) cached(i int) bool {
-	for ; i != noLoop && !m.loops[i].disturbed; i = m.loops[i].parent {
-		if m.tight(i) {
-			return true
+// settle decides for each loop what the loops around it have a part in. An outer loop has a lower index.
+func (m *meterage) settle() {
+	for i := range m.loops {
+		l := &m.loops[i]
+		tight := m.tight(i)
+		l.cached, l.tights = tight, m.tights(l.parent)
+		if tight {
+			l.tights++
+		}
+		if l.parent != noLoop && !l.disturbed {
+			l.cached = l.cached || m.loops[l.parent].cached
 		}
 	}
-	return false
+}
+
+// cached tells whether the fuel is held in a local in that loop.
+func (m *meterage) cached(i int) bool { return i != noLoop && m.loops[i].cached }
+
+func (m *meterage) tights(i int) uint32 {
+	if i == noLoop {
+		return 0
+	}
+	return m.loops[i].tights
 }
 
 // depth is how many labels are between a branch and its target once those of tight loops are added.
 func (m *meterage) depth(l label) uint32 {
-	depth := l.depth
-	for i := l.from; i != l.to; i = m.loops[i].parent {
-		if m.tight(i) {
-			depth++
-		}
-	}
-	return depth
+	return l.depth + m.tights(l.from) - m.tights(l.to)
 }
 
 // mark begins code that is charged with the open point, or gets one of its own.

@@ -5,14 +5,14 @@ package meter
 func Check(wasm []byte, lim Limits) (*Info, error) {
 	lim = lim.withDefaults()
 	if int64(len(wasm)) > lim.ModuleSize {
-		return nil, errorAt(0, "a module of %s is above the limit of %s; raise module_size",
+		return nil, errorAt(0, "a module of %s is above the limit of %s; raise limits.module_size",
 			FormatBytes(int64(len(wasm))), FormatBytes(lim.ModuleSize))
 	}
 	list, err := sections(wasm)
 	if err != nil {
 		return nil, err
 	}
-	c := &checker{lim: lim, info: &Info{Size: int64(len(wasm))}}
+	c := &checker{lim: lim, list: list, info: &Info{Size: int64(len(wasm))}}
 	if err := c.order(list); err != nil {
 		return nil, err
 	}
@@ -36,6 +36,7 @@ func Check(wasm []byte, lim Limits) (*Info, error) {
 type checker struct {
 	r    *reader // over the section at hand
 	lim  Limits
+	list []section
 	info *Info
 
 	imported int // functions
@@ -44,6 +45,9 @@ type checker struct {
 	memories int
 	elements int   // table entries set by element segments
 	data     int64 // bytes in data segments
+	types    int   // function types seen
+	params   int   // parameters and results of these
+	locals   int64 // of all functions seen
 	names    int   // name sections seen
 	bodies   int   // functions of the code section seen
 }
@@ -59,7 +63,7 @@ func (c *checker) order(list []section) *Error {
 		if s.id == secCustom {
 			c.info.Customs = append(c.info.Customs, CustomSection{Name: s.name, Size: s.end - s.body})
 			if len(c.info.Customs) > c.lim.Entries {
-				return errorAt(s.start, "more than %d custom sections; raise entries", c.lim.Entries)
+				return errorAt(s.start, "more than %d custom sections; raise limits.entries", c.lim.Entries)
 			}
 			continue
 		}
@@ -105,7 +109,7 @@ func (c *checker) section(s section) {
 	case secDataCount:
 		at := c.r.pos
 		if n := c.r.u32("the data count"); uint64(n) > uint64(c.lim.Entries) {
-			c.r.fail(at, "%d data segments are above the limit of %d; raise entries", n, c.lim.Entries)
+			c.r.fail(at, "%d data segments are above the limit of %d; raise limits.entries", n, c.lim.Entries)
 		}
 	}
 }
@@ -115,7 +119,7 @@ func (c *checker) vector(what string, limit int, key string, item func()) int {
 	at := c.r.pos
 	n := c.r.count(what)
 	if n > limit {
-		c.r.fail(at, "%d %s are above the limit of %d; raise %s", n, what, max(limit, 0), key)
+		c.r.fail(at, "%d %s are above the limit of %d; raise limits.%s", n, what, max(limit, 0), key)
 	}
 	for i := 0; i < n && c.r.err == nil; i++ {
 		item()

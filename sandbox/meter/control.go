@@ -43,12 +43,13 @@ func (w *walk) structure(at int, op byte) {
 	default:
 		params, results := w.blockType()
 		if len(w.ctl) > w.lim.Nesting {
-			w.r.fail(at, "more than %d blocks within each other; raise nesting", w.lim.Nesting)
+			w.r.fail(at, "more than %d blocks within each other; raise limits.nesting", w.lim.Nesting)
 			return
 		}
 		if op == opIf {
 			w.simple(at, 1, 0, costSimple)
 		}
+		w.pass(at, params+results)
 		w.pop(at, params)
 		w.flush()
 		before := w.state
@@ -72,7 +73,8 @@ func (w *walk) end(at int) {
 	}
 	w.flush()
 	results := f.results
-	cold, before, escaped := f.cold, f.before, f.escaped
+	cold, before, reach := f.cold, f.before, f.reach
+	escaped := reach < len(w.ctl)-1
 	if f.op == opLoop && !cold {
 		w.edit(edit{at: at, kind: editLoopEnd, index: uint32(f.loop)})
 	}
@@ -80,6 +82,7 @@ func (w *walk) end(at int) {
 	if len(w.ctl) == 0 {
 		return
 	}
+	w.top().reach = min(w.top().reach, reach)
 	w.push(results)
 	if !cold {
 		w.mark(w.r.pos, before.open, w.top().loop, before.conditional || escaped)
@@ -97,11 +100,12 @@ func (w *walk) target() *frame {
 	return f
 }
 
-// to notes a branch: behind the frames that it leaves, the code may be passed by.
+// to notes a branch: behind the frames that it leaves, the code may be passed by. The outer ones learn of it as the
+// inner ones end.
 func (w *walk) to(depth int) *frame {
 	t := len(w.ctl) - 1 - depth
-	for i := len(w.ctl) - 1; i > t && !w.top().dead; i-- {
-		w.ctl[i].escaped = true
+	if !w.top().dead {
+		w.top().reach = min(w.top().reach, t)
 	}
 	f := &w.ctl[t]
 	if f.op == opLoop && !f.cold && !w.top().dead {
@@ -117,12 +121,15 @@ func (w *walk) branch(at int, op byte) {
 	case opUnreachable:
 		w.die()
 	case opBr:
-		w.pop(at, w.target().label())
+		n := w.target().label()
+		w.pass(at, n)
+		w.pop(at, n)
 		w.relabel(at, first)
 		w.die()
 	case opBrIf:
 		w.pop(at, 1)
 		n := w.target().label()
+		w.pass(at, n)
 		w.pop(at, n)
 		w.push(n)
 		w.relabel(at, first)
@@ -134,17 +141,21 @@ func (w *walk) branch(at int, op byte) {
 		w.pop(at, 1)
 		n := w.r.count("targets of a br_table")
 		if n > w.lim.Branches {
-			w.r.fail(at, "%d targets of a br_table are above the limit of %d; raise branches", n, w.lim.Branches)
+			w.r.fail(at, "%d targets of a br_table are above the limit of %d; raise limits.branches", n, w.lim.Branches)
 		}
 		for i := 0; i < n && w.r.err == nil; i++ {
 			w.target()
 		}
-		w.pop(at, w.target().label())
+		given := w.target().label()
+		w.pass(at, (n+1)*given)
+		w.pop(at, given)
 		w.relabel(at, first)
 		w.die()
 	case opReturn:
 		depth := len(w.ctl) - 1
-		w.pop(at, w.to(depth).label())
+		given := w.to(depth).label()
+		w.pass(at, given)
+		w.pop(at, given)
 		w.die()
 		w.labels = append(w.labels, label{depth: uint32(depth), from: w.top().loop, to: noLoop})
 		w.edit(edit{at: at, skip: 1, kind: editReturn, index: uint32(first), last: uint32(first + 1)})

@@ -67,6 +67,7 @@ func (w *walk) openLoop(e *edit) {
 
 // emit copies the code from start to end with its changes.
 func (w *walk) emit(start, end int, counted bool) {
+	w.settle()
 	at := start
 	for i := range w.edits {
 		e := &w.edits[i]

@@ -6,7 +6,7 @@ import "fmt"
 type Error struct {
 	Offset int64  // of the byte that is at fault, from the start of the module
 	What   string // what is wrong and, where there is something to do about it, what
-	Func   string // the function at fault, as "function 12"; empty if it is not in one
+	Func   string // the function at fault, as `function 12` or, by its name, `function 12 "main.main"`; empty if it is not in one
 }
 
 // Error prints "offset 0x1f: what", with the function between if there is one.

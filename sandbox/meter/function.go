@@ -1,9 +1,6 @@
 package meter
 
-import (
-	"fmt"
-	"slices"
-)
+import "slices"
 
 // Weights of a frame on the guest's stack, in bytes.
 const (
@@ -13,7 +10,7 @@ const (
 )
 
 // code rewrites the code section. The function that moves is kept for the end.
-func (w *rewriter) code(r *reader) {
+func (w *rewriter) code(r *reader, list []section) {
 	n := r.count("functions")
 	fn := &walk{rewriter: w}
 	for i := 0; i < n && r.err == nil; i++ {
@@ -27,7 +24,7 @@ func (w *rewriter) code(r *reader) {
 		fn.function(in, w.types[w.functions[w.imported+i]], out)
 		if in.err != nil {
 			r.err = in.err
-			r.err.Func = fmt.Sprintf("function %d", w.imported+i)
+			r.err.Func = functionLabel(r.b, list, w.imported+i)
 		}
 	}
 }

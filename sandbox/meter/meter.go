@@ -49,8 +49,9 @@ type rewriter struct {
 	typeIndex   map[string]uint32
 	helperIndex map[helper]uint32
 	helpers     []helper
-	moved       code // the body of the function that moved
-	body        code // of the function at hand
+	moved       code  // the body of the function that moved
+	body        code  // of the function at hand
+	passed      int64 // values that instructions hand over as a whole, see walk.pass
 }
 
 func (w *rewriter) rewrite(list []section) *Error {
@@ -60,7 +61,7 @@ func (w *rewriter) rewrite(list []section) *Error {
 			continue
 		}
 		r := &reader{b: w.wasm, pos: s.body, end: s.end}
-		w.section(r, s)
+		w.section(r, s, list)
 		if r.err == nil && r.left() > 0 {
 			r.fail(r.pos, "%d bytes too many in the %s section", r.left(), sectionNames[s.id])
 		}
@@ -104,7 +105,7 @@ func skipData(r *reader) int {
 }
 
 // section reads one section and writes its metered form.
-func (w *rewriter) section(r *reader, s section) {
+func (w *rewriter) section(r *reader, s section, list []section) {
 	switch s.id {
 	case secType:
 		w.copyItems(r, s, w.readTypes)
@@ -134,7 +135,7 @@ func (w *rewriter) section(r *reader, s section) {
 		w.parts[secDataCount].u32(r.u32("the data count"))
 		w.counts[secDataCount]++
 	case secCode:
-		w.code(r)
+		w.code(r, list)
 	case secData:
 		w.items(r, s, w.dataSegment)
 	}

@@ -106,27 +106,6 @@ func TestMeterRefuses(t *testing.T) {
 	}
 }
 
-func TestMeterLimits(t *testing.T) {
-	nested := body(strings.Repeat("\x02\x40", 20) + strings.Repeat("\x0b", 20))
-	table := body("\x41\x00\x0e\x05" + strings.Repeat("\x00", 6))
-	for _, test := range []struct {
-		lim  meter.Limits
-		wasm []byte
-		key  string
-	}{
-		{meter.Limits{Nesting: 19}, nested, "raise nesting"},
-		{meter.Limits{Branches: 4}, table, "raise branches"},
-	} {
-		_, _, err := meter.Meter(test.wasm, meter.Options{Limits: test.lim})
-		if err == nil || !strings.Contains(err.Error(), test.key) || !strings.Contains(err.Error(), "function 0") {
-			t.Errorf("got %v, want %q", err, test.key)
-		}
-		if _, _, err = meter.Meter(test.wasm, meter.Options{}); err != nil {
-			t.Errorf("with the defaults: %v", err)
-		}
-	}
-}
-
 // Metering keeps what a module shows, adds what it must, and gives the same bytes each time.
 func TestMeterKeepsTheInterface(t *testing.T) {
 	wasm, err := meter.SetCustom(guest.Print("out", "err", 3), "note", []byte("dropped"))

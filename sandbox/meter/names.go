@@ -1,5 +1,7 @@
 package meter
 
+import "fmt"
+
 // The parts of a name section that engines read.
 const (
 	nameModule   = 0
@@ -56,4 +58,33 @@ func (c *checker) nameMap(limit int) {
 		c.r.u32("an index")
 		c.r.name("a name")
 	})
+}
+
+// longestName bounds a function's name in an error, in bytes.
+const longestName = 120
+
+// functionLabel says which function that is, with its name if the module tells it.
+func functionLabel(wasm []byte, list []section, index int) string {
+	for _, s := range list {
+		if s.id != secCustom || s.name != "name" {
+			continue
+		}
+		r := &reader{b: wasm, pos: s.body, end: s.end}
+		for r.err == nil && r.left() > 0 {
+			id := r.byte("a kind of names")
+			size := r.count("bytes of names")
+			in := &reader{b: wasm, pos: r.pos, end: r.pos + size, err: r.err}
+			r.bytes(size, "names")
+			if id != nameFunction {
+				continue
+			}
+			for n := in.count("names"); n > 0 && in.err == nil; n-- {
+				at, name := in.u32("an index"), in.name("a name")
+				if in.err == nil && int64(at) == int64(index) {
+					return fmt.Sprintf("function %d %q", index, name[:min(len(name), longestName)])
+				}
+			}
+		}
+	}
+	return fmt.Sprintf("function %d", index)
 }

@@ -58,7 +58,7 @@ func (c *checker) element() {
 	at = c.r.pos
 	n := c.r.count("elements")
 	if c.elements += n; c.elements > c.lim.Elements {
-		c.r.fail(at, "%d table entries to set are above the limit of %d; raise elements", c.elements, c.lim.Elements)
+		c.r.fail(at, "%d table entries to set are above the limit of %d; raise limits.elements", c.elements, c.lim.Elements)
 	}
 	for i := 0; i < n && c.r.err == nil; i++ {
 		if exprs {
@@ -86,7 +86,7 @@ func (c *checker) dataSegment() {
 	at = c.r.pos
 	n := c.r.count("bytes of a data segment")
 	if c.data += int64(n); c.data > c.lim.DataSize {
-		c.r.fail(at, "data segments of %s and more are above the limit of %s; raise data_size",
+		c.r.fail(at, "data segments of %s and more are above the limit of %s; raise limits.data_size",
 			FormatBytes(c.data), FormatBytes(c.lim.DataSize))
 	}
 	c.r.bytes(n, "a data segment")

@@ -51,11 +51,7 @@ func (s *shape) readTypes(r *reader) {
 }
 
 func readTypeList(r *reader) []byte {
-	at := r.pos
-	n := r.count("types of values")
-	if n > maxArity {
-		r.fail(at, "%d parameters or results are above the fixed limit of %d", n, maxArity)
-	}
+	n := r.count("types of values") // Check has held it against the limit
 	list := r.bytes(n, "types of values")
 	for i, t := range list {
 		checkType(r, r.pos-n+i, t)

@@ -14,18 +14,23 @@ const (
 )
 
 func (c *checker) funcType() {
-	at := c.r.pos
-	checkForm(c.r, at, c.r.byte("a type"))
+	begin := c.r.pos
+	checkForm(c.r, begin, c.r.byte("a type"))
 	for _, what := range [...]string{"parameters", "results"} {
 		at := c.r.pos
 		n := c.r.count(what)
-		if n > maxArity {
-			c.r.fail(at, "%d %s are above the fixed limit of %d", n, what, maxArity)
+		if n > c.lim.Params {
+			c.r.fail(at, "type %d: %d %s are above the limit of %d; raise limits.params", c.types, n, what, c.lim.Params)
+		}
+		if c.params += n; c.params > c.lim.AllParams {
+			c.r.fail(at, "type %d: with it, all types have %d parameters and results, above the limit of %d; raise limits.all_params",
+				c.types, c.params, c.lim.AllParams)
 		}
 		for i := 0; i < n && c.r.err == nil; i++ {
 			c.valueType()
 		}
 	}
+	c.types++
 }
 
 func (c *checker) valueType() {
@@ -48,11 +53,11 @@ func (c *checker) importEntry() {
 	case Func:
 		c.r.u32("a type index")
 		if c.imported++; c.imported > c.lim.Functions {
-			c.r.fail(at, "more than %d imported functions; raise functions", c.lim.Functions)
+			c.r.fail(at, "more than %d imported functions; raise limits.functions", c.lim.Functions)
 		}
 	case Table:
 		if c.tables >= c.lim.Tables {
-			c.r.fail(at, "more than %d tables; raise tables", c.lim.Tables)
+			c.r.fail(at, "more than %d tables; raise limits.tables", c.lim.Tables)
 		}
 		c.table()
 	case Memory:
@@ -96,7 +101,7 @@ func (c *checker) table() {
 	at := c.r.pos
 	least, _, _, _ := c.limits("table")
 	if int64(least) > c.lim.TableSize {
-		c.r.fail(at, "a table of %d entries is above the limit of %d; raise table_size", least, c.lim.TableSize)
+		c.r.fail(at, "a table of %d entries is above the limit of %d; raise limits.table_size", least, c.lim.TableSize)
 	}
 	if init {
 		c.constExpr()
@@ -114,7 +119,7 @@ func (c *checker) memory() {
 		return
 	}
 	if size := int64(least) * PageSize; size > c.lim.Memory {
-		c.r.fail(at, "memory minimum of %s is above the limit of %s; raise memory, or build the module with less",
+		c.r.fail(at, "memory minimum of %s is above the limit of %s; raise limits.memory",
 			FormatBytes(size), FormatBytes(c.lim.Memory))
 	}
 	if hasMax && most > 1<<16 {

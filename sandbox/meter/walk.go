@@ -7,7 +7,7 @@ type frame struct {
 	base            int  // operands below it
 	dead            bool // what follows cannot be reached
 	cold            bool // nothing in it can be
-	escaped         bool // something in it branches past its end
+	reach           int  // the outermost frame that something in it branches to the end of
 	before          state
 	loop            int // the loop that it is or is in, or noLoop
 }
@@ -58,8 +58,15 @@ func (w *walk) pop(at, n int) {
 	w.height = f.base
 }
 
+// pass counts the values that an instruction hands over as a whole: an engine looks at each of them.
+func (w *walk) pass(at, n int) {
+	if w.passed += int64(n); w.passed > w.lim.Operands {
+		w.r.fail(at, "the calls, blocks and branches up to here pass more than %d values; raise limits.operands", w.lim.Operands)
+	}
+}
+
 func (w *walk) enter(op byte, params, results int) *frame {
-	f := frame{op: op, params: params, results: results, base: w.height, loop: noLoop}
+	f := frame{op: op, params: params, results: results, base: w.height, loop: noLoop, reach: len(w.ctl)}
 	if len(w.ctl) > 0 {
 		f.cold, f.loop = w.top().dead || w.top().cold, w.top().loop
 	}
@@ -223,6 +230,7 @@ func (w *walk) call(at int, op byte) {
 		w.r.readIndex("table", len(w.tables))
 		if w.r.err == nil {
 			w.calls = true
+			w.pass(at, len(w.types[t].params)+len(w.types[t].results))
 			w.disturb()
 			w.simple(at, len(w.types[t].params)+1, len(w.types[t].results), costIndirect)
 		}
@@ -237,6 +245,7 @@ func (w *walk) call(at int, op byte) {
 	if int(f) >= w.imported {
 		w.calls, cost = true, costCall
 	}
+	w.pass(at, len(t.params)+len(t.results))
 	w.disturb()
 	w.simple(at, len(t.params), len(t.results), cost)
 	if w.funcIndex(f) != f {
