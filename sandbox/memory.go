@@ -40,12 +40,22 @@ func (b *Budget) Reserve(n int64) bool {
 // Release gives back what was reserved for a run that did not come to begin.
 func (b *Budget) Release(n int64) { b.used.Add(-n) }
 
+// largeFrom is the size in bytes from which a memory asks for large pages: filling it takes half of the time then.
+const largeFrom = 8 << 20
+
 // memory backs the memory of one instance. Only the goroutine of its run uses it.
+//
+// It is a reserved range of addresses, of which as much can be used as the guest has: it never moves, growing copies
+// nothing, the collector does not see it, and the system has it back as soon as the run is over. Where the system
+// reserves nothing, it comes from the Go heap.
 type memory struct {
 	limit   int64
 	budget  *Budget
-	broke   func(want int64) // called, and does not return, when the budget is used up
-	pace    func()           // called between the steps of a long copy; nil does nothing
+	broke   func(want int64)          // called, and does not return, when the budget is used up
+	failed  func(want int64, _ error) // the same when the system has no more memory
+	pace    func()                    // called between the steps of a long copy; nil does nothing
+	most    int64                     // bytes that the module may grow to
+	whole   []byte                    // the reserved range
 	buf     []byte
 	charged int64 // bytes taken from the budget
 	peak    int64
@@ -53,31 +63,66 @@ type memory struct {
 }
 
 // Allocate is called by the engine once for an instance with a memory.
-func (m *memory) Allocate(_, _ uint64) experimental.LinearMemory { return m }
+func (m *memory) Allocate(_, most uint64) experimental.LinearMemory {
+	m.most = int64(min(most, uint64(m.limit)))
+	return m
+}
 
-// Reallocate grows the memory; nil becomes the -1 of memory.grow. Growth in small steps is given spare room, so that
-// it does not copy the whole memory each time.
+// Reallocate grows the memory; nil becomes the -1 of memory.grow.
 func (m *memory) Reallocate(size uint64) []byte {
 	want := int64(size)
 	if want > m.limit {
 		m.denied = want
 		return nil
 	}
-	if want > int64(cap(m.buf)) {
-		spare := max(want, min(2*int64(cap(m.buf)), m.limit)) &^ (meter.PageSize - 1)
-		if !m.charge(spare) {
-			spare = want
-			if !m.charge(want) {
-				m.broke(want)
-			}
+	if m.buf == nil {
+		if m.most > 0 {
+			m.whole = reserve(m.most)
 		}
-		buf := make([]byte, want, spare)
-		m.copyTo(buf)
-		m.buf = buf
+		m.buf = []byte{} // of size 0, but not nil, which would be a refusal
+	}
+	if want > int64(len(m.buf)) {
+		if m.whole != nil {
+			m.extend(want)
+		} else {
+			m.copyGrow(want)
+		}
 	}
 	m.buf = m.buf[:want]
 	m.peak = max(m.peak, want)
 	return m.buf
+}
+
+// extend makes more of the reserved range usable.
+func (m *memory) extend(want int64) {
+	if !m.charge(want) {
+		m.broke(want)
+	}
+	if err := back(m.whole[len(m.buf):want]); err != nil {
+		m.failed(want, err)
+	}
+	if int64(len(m.buf)) < largeFrom && want >= largeFrom {
+		large(m.whole)
+	}
+	m.buf = m.whole[:want]
+}
+
+// copyGrow moves the memory to a larger place. Growth in small steps is given spare room, so that it does not copy the
+// whole memory each time.
+func (m *memory) copyGrow(want int64) {
+	if want <= int64(cap(m.buf)) {
+		return
+	}
+	spare := max(want, min(2*int64(cap(m.buf)), m.limit)) &^ (meter.PageSize - 1)
+	if !m.charge(spare) {
+		spare = want
+		if !m.charge(want) {
+			m.broke(want)
+		}
+	}
+	buf := make([]byte, want, spare)
+	m.copyTo(buf)
+	m.buf = buf
 }
 
 // copyTo copies the memory in steps, since one of them cannot be interrupted.
@@ -103,11 +148,17 @@ func (m *memory) charge(total int64) bool {
 	return true
 }
 
-// Free gives everything back. The engine forgets to call it on several of its failure paths, and the run calls it in
-// any case: a second call does nothing.
-func (m *memory) Free() {
+// Free is called by the engine, which forgets it on several of its failure paths and may look at the memory afterwards,
+// such as for the guest's last write. So nothing is given back before the run is over.
+func (m *memory) Free() {}
+
+// free gives everything back, once nobody uses the memory any more.
+func (m *memory) free() {
 	if m.budget != nil {
 		m.budget.Release(m.charged)
 	}
-	m.charged, m.buf = 0, nil
+	if m.whole != nil {
+		release(m.whole)
+	}
+	m.charged, m.buf, m.whole = 0, nil, nil
 }
