@@ -40,7 +40,7 @@ var arrows = map[string][]string{
 
 // engines is which package alone imports a third-party engine.
 var engines = map[string][]string{
-	"github.com/tetratelabs/wazero":         {"sandbox"},
+	"github.com/tetratelabs/wazero":         {"sandbox", "bench"}, // bench measures beside the bare engine
 	"github.com/adhocore/gronx":             {"schedule"},
 	"github.com/BurntSushi/toml":            {"config"},
 	"github.com/ncruces/go-sqlite3":         {"claims/sqlitestore"},

@@ -227,16 +227,16 @@ func TestMemoryOfEveryEndingIsGivenBack(t *testing.T) {
 	}
 	// The range of addresses goes with them.
 	x := &execution{ctx: context.Background(), module: compile(t, e, badSegment())}
-	x.memory = memory{limit: DefaultMemory}
+	x.memory = memory{limit: DefaultMemory, regions: e.regions}
 	x.begin(e, 0)
 	_, err := x.run(entryPoint{name: "_start"}, &Run{})
 	x.finish()
 	if err == nil || len(x.memory.buf) == 0 {
 		t.Errorf("the error is %v, and %d bytes of memory are held", err, len(x.memory.buf))
 	}
-	x.memory.free()
-	x.memory.free()
-	if x.memory.buf != nil || x.memory.whole != nil {
+	x.memory.release()
+	x.memory.release()
+	if x.memory.buf != nil || x.memory.region != nil {
 		t.Error("the memory is still held")
 	}
 }

@@ -60,7 +60,7 @@ func TestOwnEndingWinsOverTheContext(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		x := &execution{ctx: ctx, module: compile(t, e, test.wasm)}
 		x.memory = memory{limit: DefaultMemory}
-		defer x.memory.free()
+		defer x.memory.release()
 		x.begin(x.module.engine, 0)
 		code, err := x.run(entryPoint{name: "_start"}, &Run{Stdout: &bytes.Buffer{}})
 		x.finish()

@@ -17,7 +17,7 @@ type Budget struct {
 // NewBudget returns a budget of that many bytes; 0 or less is without a limit, but counts.
 func NewBudget(bytes int64) *Budget { return &Budget{limit: bytes} }
 
-// InUse is what live instances hold, in bytes, spare room for their growth included.
+// InUse is what live instances hold, in bytes. Where memory is not reserved (see regions), room for growth is included.
 func (b *Budget) InUse() int64 { return b.used.Load() }
 
 // Limit is the size of the budget in bytes, or 0 if it has none.
@@ -40,22 +40,14 @@ func (b *Budget) Reserve(n int64) bool {
 // Release gives back what was reserved for a run that did not come to begin.
 func (b *Budget) Release(n int64) { b.used.Add(-n) }
 
-// largeFrom is the size in bytes from which a memory asks for large pages: filling it takes half of the time then.
-const largeFrom = 8 << 20
-
 // memory backs the memory of one instance. Only the goroutine of its run uses it.
-//
-// It is a reserved range of addresses, of which as much can be used as the guest has: it never moves, growing copies
-// nothing, the collector does not see it, and the system has it back as soon as the run is over. Where the system
-// reserves nothing, it comes from the Go heap.
 type memory struct {
 	limit   int64
 	budget  *Budget
-	broke   func(want int64)          // called, and does not return, when the budget is used up
-	failed  func(want int64, _ error) // the same when the system has no more memory
-	pace    func()                    // called between the steps of a long copy; nil does nothing
-	most    int64                     // bytes that the module may grow to
-	whole   []byte                    // the reserved range
+	broke   func(want int64) // called, and does not return, when the budget is used up
+	pace    func()           // called between the steps of a long copy; nil does nothing
+	regions *regions         // nil takes all memory from the heap
+	region  *region          // that the memory lies in, if it does not lie in the heap
 	buf     []byte
 	charged int64 // bytes taken from the budget
 	peak    int64
@@ -63,10 +55,7 @@ type memory struct {
 }
 
 // Allocate is called by the engine once for an instance with a memory.
-func (m *memory) Allocate(_, most uint64) experimental.LinearMemory {
-	m.most = int64(min(most, uint64(m.limit)))
-	return m
-}
+func (m *memory) Allocate(_, _ uint64) experimental.LinearMemory { return m }
 
 // Reallocate grows the memory; nil becomes the -1 of memory.grow.
 func (m *memory) Reallocate(size uint64) []byte {
@@ -75,54 +64,33 @@ func (m *memory) Reallocate(size uint64) []byte {
 		m.denied = want
 		return nil
 	}
-	if m.buf == nil {
-		if m.most > 0 {
-			m.whole = reserve(m.most)
-		}
-		m.buf = []byte{} // of size 0, but not nil, which would be a refusal
+	if m.buf == nil && m.regions != nil {
+		m.region = m.regions.take(m.limit)
 	}
-	if want > int64(len(m.buf)) {
-		if m.whole != nil {
-			m.extend(want)
-		} else {
-			m.copyGrow(want)
-		}
+	if m.region != nil {
+		m.mustCharge(want)
+		m.buf = m.region.b[:want:want]
+	} else {
+		m.reallocate(want)
 	}
-	m.buf = m.buf[:want]
 	m.peak = max(m.peak, want)
 	return m.buf
 }
 
-// extend makes more of the reserved range usable.
-func (m *memory) extend(want int64) {
-	if !m.charge(want) {
-		m.broke(want)
-	}
-	if err := back(m.whole[len(m.buf):want]); err != nil {
-		m.failed(want, err)
-	}
-	if int64(len(m.buf)) < largeFrom && want >= largeFrom {
-		large(m.whole)
-	}
-	m.buf = m.whole[:want]
-}
-
-// copyGrow moves the memory to a larger place. Growth in small steps is given spare room, so that it does not copy the
-// whole memory each time.
-func (m *memory) copyGrow(want int64) {
-	if want <= int64(cap(m.buf)) {
-		return
-	}
-	spare := max(want, min(2*int64(cap(m.buf)), m.limit)) &^ (meter.PageSize - 1)
-	if !m.charge(spare) {
-		spare = want
-		if !m.charge(want) {
-			m.broke(want)
+// reallocate grows a memory in the heap. Growth in small steps is given spare room, so that it does not copy the whole
+// memory each time.
+func (m *memory) reallocate(want int64) {
+	if want > int64(cap(m.buf)) {
+		spare := max(want, min(2*int64(cap(m.buf)), m.limit)) &^ (meter.PageSize - 1)
+		if !m.charge(spare) {
+			spare = want
+			m.mustCharge(want)
 		}
+		buf := make([]byte, want, spare)
+		m.copyTo(buf)
+		m.buf = buf
 	}
-	buf := make([]byte, want, spare)
-	m.copyTo(buf)
-	m.buf = buf
+	m.buf = m.buf[:want]
 }
 
 // copyTo copies the memory in steps, since one of them cannot be interrupted.
@@ -148,17 +116,24 @@ func (m *memory) charge(total int64) bool {
 	return true
 }
 
-// Free is called by the engine, which forgets it on several of its failure paths and may look at the memory afterwards,
-// such as for the guest's last write. So nothing is given back before the run is over.
+// mustCharge does so or ends the guest.
+func (m *memory) mustCharge(total int64) {
+	if !m.charge(total) {
+		m.broke(total)
+	}
+}
+
+// Free does nothing: the engine calls it while calls of the guest are still on the stack, and forgets to on several of
+// its failure paths. The run calls release.
 func (m *memory) Free() {}
 
-// free gives everything back, once nobody uses the memory any more.
-func (m *memory) free() {
+// release gives everything back once the guest is gone.
+func (m *memory) release() {
 	if m.budget != nil {
 		m.budget.Release(m.charged)
 	}
-	if m.whole != nil {
-		release(m.whole)
+	if m.region != nil {
+		m.regions.give(m.region, m.peak)
 	}
-	m.charged, m.buf, m.whole = 0, nil, nil
+	m.charged, m.buf, m.region = 0, nil, nil
 }

@@ -70,8 +70,8 @@ func (p program) metered(t *testing.T) seenOf {
 	defer m.Close(context.Background())
 	var out, errs bytes.Buffer
 	x := &execution{ctx: context.Background(), module: m}
-	x.memory = memory{limit: programMemory, broke: x.breakBudget, failed: x.noMemory}
-	defer x.memory.free()
+	x.memory = memory{limit: programMemory, broke: x.breakBudget, regions: e.regions}
+	defer x.memory.release()
 	x.begin(e, 0)
 	entry, err := m.entry("")
 	if err != nil {

@@ -54,9 +54,10 @@ type Run struct {
 func (m *Module) Run(ctx context.Context, r Run) (res Result) {
 	x := &execution{module: m}
 	x.memory = memory{
-		limit: m.engine.limit(r.Memory), budget: m.engine.cfg.Budget, charged: r.Reserved, broke: x.breakBudget, failed: x.noMemory, pace: x.turn,
+		limit: m.engine.limit(r.Memory), budget: m.engine.cfg.Budget, charged: r.Reserved, regions: m.engine.regions,
+		broke: x.breakBudget, pace: x.turn,
 	}
-	defer x.memory.free()
+	defer x.memory.release()
 	if !m.engine.users.enter() {
 		return hostFault("the engine is closed").result()
 	}
@@ -200,10 +201,6 @@ func (x *execution) checkContext() {
 }
 
 func (x *execution) breakBudget(want int64) { x.halt(x.overBudget(want)) }
-
-func (x *execution) noMemory(want int64, err error) {
-	x.halt(hostFault("the system has no memory for a guest that wants %s: %v; run fewer jobs at a time", meter.FormatBytes(want), err))
-}
 
 func (x *execution) overBudget(want int64) ending {
 	return ending{Killed, MemoryBudget, fmt.Sprintf("with %s it would break the memory budget of %s shared by all runs, "+

@@ -89,8 +89,7 @@ func (x *execution) nextSlice(mod api.Module, left, room int64) int64 {
 	}
 	now := time.Now()
 	x.adapt(now.Sub(x.begun))
-	x.rotate(now)
-	x.begun = x.turned
+	x.begun = x.yield(now)
 	grant := x.slice
 	if x.limit > 0 {
 		grant = int64(min(uint64(grant), x.limit-spent))
@@ -159,24 +158,23 @@ func (x *execution) resume() {
 // turn is called between the steps of a long operation of the host: a guest that makes it do much computes as well.
 func (x *execution) turn() {
 	now := time.Now()
-	if now.Sub(x.turned) < sliceTime {
-		x.checkDeadline(now)
-		x.checkContext()
-		return
-	}
-	x.rotate(now)
-	x.begun = x.begun.Add(x.turned.Sub(now))
+	x.begun = x.begun.Add(x.yield(now).Sub(now))
 }
 
-// rotate ends the guest if it must end, and else lets others compute.
-func (x *execution) rotate(now time.Time) {
+// yield ends the guest if it must end. Otherwise it lets others compute, if that is due: yielding costs more than asking,
+// and a slice can be short. It returns the time then.
+func (x *execution) yield(now time.Time) time.Time {
 	x.checkDeadline(now)
 	x.checkContext()
+	if now.Sub(x.turned) < sliceTime {
+		return now
+	}
 	if !x.tokens.rotate(x.ctx) {
 		x.holding = false
 		x.checkContext()
 	}
 	x.turned = time.Now()
+	return x.turned
 }
 
 // halt ends the guest from within a host function, and does not return.

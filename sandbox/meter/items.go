@@ -77,6 +77,7 @@ func (w *rewriter) export(r *reader, out *code) {
 		return
 	}
 	if kind == Func {
+		w.entries[i] = true
 		i = w.refIndex(i)
 	}
 	out.raw(r.b[at:nameEnd]...)

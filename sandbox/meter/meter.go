@@ -22,6 +22,7 @@ func Meter(wasm []byte, opt Options) ([]byte, *Info, error) {
 	w := &rewriter{
 		wasm: wasm, lim: opt.Limits.withDefaults(), stack: opt.Stack, keepNames: !info.DropNames,
 		typeIndex: map[string]uint32{}, helperIndex: map[helper]uint32{},
+		entries: map[uint32]bool{}, flat: map[uint32]bool{},
 	}
 	w.dataCount = -1
 	if serr := w.rewrite(list); serr != nil {
@@ -49,9 +50,11 @@ type rewriter struct {
 	typeIndex   map[string]uint32
 	helperIndex map[helper]uint32
 	helpers     []helper
-	moved       code  // the body of the function that moved
-	body        code  // of the function at hand
-	passed      int64 // values that instructions hand over as a whole, see walk.pass
+	entries     map[uint32]bool // functions that the host calls
+	flat        map[uint32]bool // functions written so far that do not count on the stack
+	moved       code            // the body of the function that moved
+	body        code            // of the function at hand
+	passed      int64           // values that instructions hand over as a whole, see walk.pass
 }
 
 func (w *rewriter) rewrite(list []section) *Error {
@@ -127,7 +130,9 @@ func (w *rewriter) section(r *reader, s section, list []section) {
 	case secExport:
 		w.items(r, s, w.export)
 	case secStart:
-		w.parts[secStart].u32(w.funcIndex(r.readIndex("function", len(w.functions))))
+		f := r.readIndex("function", len(w.functions))
+		w.entries[f] = true
+		w.parts[secStart].u32(w.funcIndex(f))
 		w.counts[secStart]++
 	case secElement:
 		w.items(r, s, w.element)
