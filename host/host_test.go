@@ -368,11 +368,11 @@ func TestLongOutput(t *testing.T) {
 				spool = privateDir(t)
 			}
 			r := launch(t, privateDir(t), func(c *Config) { c.Spool = spool },
-				Job{Name: "flood", Module: Bytes(guest.Flood()), Schedule: "@every 1s", Timeout: 50 * time.Millisecond, Output: 300 << 10})
+				Job{Name: "flood", Module: Bytes(guest.Flood()), Schedule: "@every 1s", Timeout: 50 * time.Millisecond, Output: 100 << 10})
 			r.await("two runs", func() bool { return r.told(EndedRun, "flood") >= 2 })
 			r.close() // its audit reads every output back
 			for _, run := range r.lastRuns {
-				if run.Outcome != claims.Timeout || run.Output.Bytes < 200<<10 || run.Output.Bytes > 300<<10 || run.Output.Cut == 0 {
+				if run.Outcome != claims.Timeout || run.Output.Bytes < 70<<10 || run.Output.Bytes > 100<<10 || run.Output.Cut == 0 {
 					t.Errorf("%s/%s %s: %+v", run.Outcome, run.Cause, run.Reason, run.Output)
 				}
 			}
