@@ -361,6 +361,7 @@ func TestNineInTorontoForAYear(t *testing.T) {
 
 // An output that is too long to travel with the commit is a file: it is there, whole, when the outcome is.
 func TestLongOutput(t *testing.T) {
+	line := strings.Repeat("long ", 800) + "\n"
 	for _, spooled := range []bool{true, false} {
 		t.Run(fmt.Sprintf("spooled %t", spooled), func(t *testing.T) {
 			spool := ""
@@ -368,11 +369,11 @@ func TestLongOutput(t *testing.T) {
 				spool = privateDir(t)
 			}
 			r := launch(t, privateDir(t), func(c *Config) { c.Spool = spool },
-				Job{Name: "flood", Module: Bytes(guest.Flood()), Schedule: "@every 1s", Timeout: 50 * time.Millisecond, Output: 100 << 10})
+				Job{Name: "flood", Module: Bytes(guest.FloodOf(line)), Schedule: "@every 1s", Timeout: 50 * time.Millisecond, Output: 300 << 10})
 			r.await("two runs", func() bool { return r.told(EndedRun, "flood") >= 2 })
 			r.close() // its audit reads every output back
 			for _, run := range r.lastRuns {
-				if run.Outcome != claims.Timeout || run.Output.Bytes < 70<<10 || run.Output.Bytes > 100<<10 || run.Output.Cut == 0 {
+				if run.Outcome != claims.Timeout || run.Output.Bytes < 200<<10 || run.Output.Bytes > 300<<10 || run.Output.Cut == 0 {
 					t.Errorf("%s/%s %s: %+v", run.Outcome, run.Cause, run.Reason, run.Output)
 				}
 			}
