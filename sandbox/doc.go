@@ -21,8 +21,8 @@
 // drawing randomness are ended by this package. As many guests compute at a time as there are processors; the others wait
 // for their turn, and die on time while they do.
 //
-// What the deadline misses: a Writer or Reader given by the caller that blocks without a Set*Deadline method holds its
-// run.
+// What cannot be ended is left behind: a call of the caller's own Reader or Writer that blocks, and has no Set*Deadline
+// method, goes on in a goroutine of its own when the run is over.
 //
 // # Compiling
 //

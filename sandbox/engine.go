@@ -11,7 +11,6 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/wcron/wcron/sandbox/meter"
 )
@@ -112,7 +111,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 		_ = e.release(ctx)
 		return nil, fmt.Errorf("provide metering: %w", err)
 	}
-	if _, err := wasi_snapshot_preview1.Instantiate(ctx, e.rt); err != nil {
+	if err := provideWASI(ctx, e.rt); err != nil {
 		_ = e.release(ctx)
 		return nil, fmt.Errorf("provide WASI: %w", err)
 	}

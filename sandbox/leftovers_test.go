@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"sync"
 	"testing"
@@ -16,6 +17,25 @@ const (
 	foundInTable
 )
 
+// insert puts a section into a module, where its id wants it.
+func insert(wasm []byte, id byte, content []byte) []byte {
+	out := append([]byte(nil), wasm[:8]...)
+	done := false
+	for at := 8; at < len(wasm); {
+		size, n := binary.Uvarint(wasm[at+1:])
+		end := at + 1 + n + int(size)
+		if !done && wasm[at] > id {
+			out, done = asm.AppendSection(out, id, content), true
+		}
+		out = append(out, wasm[at:end]...)
+		at = end
+	}
+	if !done {
+		out = asm.AppendSection(out, id, content)
+	}
+	return out
+}
+
 // snoop is a guest that either leaves something in all of its memory, its global and its table and then ends in some
 // way, or looks whether something is there.
 func snoop() []byte {
@@ -26,19 +46,20 @@ func snoop() []byte {
 		memoryGrow = asm.MemoryGrow
 		memoryFill = asm.Code{0xfc, 0x0b, 0}
 		load64     = asm.Code{0x29, 3, 0}
+		tableFill  = asm.Code{0xfc, 0x11, 0}
 		isNull     = asm.Code{0xd1}
 		getGlobal  = asm.Code{0x23, 0}
 		setGlobal  = asm.Code{0x24, 0}
 		getTable   = asm.Code{0x25, 0}
 		bytes      = asm.Cat(memorySize, asm.I32(16), asm.Code{0x74})
 	)
-	m.Memory(1, pages)
+	m.Memory(1, 1024)
 	const at, found = 0, 1
 	flag := func(bit int64, condition ...asm.Code) asm.Code {
 		return asm.Cat(asm.Cat(condition...), asm.If(asm.Get(found), asm.I32(bit), asm.Code{0x72}, asm.Set(found)))
 	}
 	grow := asm.Loop(asm.I32(1), memoryGrow, asm.I32(-1), asm.Ne, asm.BrIf(0))
-	look := m.Func(nil, oneResult, two,
+	look := m.Func(nil, oneResult, []asm.Type{asm.TypeI32, asm.TypeI32},
 		grow,
 		asm.Loop(
 			flag(foundInMemory, asm.Get(at), load64, asm.I64(0), asm.Code{0x52}),

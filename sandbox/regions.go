@@ -11,6 +11,7 @@ import (
 const (
 	leastRegion = 64 << 20
 	keptEach    = 4 << 20
+	largeFrom   = 8 << 20 // from here on, memory comes in large pages
 )
 
 // region is address space for one memory, reserved to its limit: growing it copies nothing, and what was never touched

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -45,7 +46,9 @@ func fileURI(path string) string {
 	if filepath.VolumeName(path) != "" {
 		p = "/" + p
 	}
-	u := url.URL{Scheme: "file", OmitHost: true, Path: p, RawQuery: url.Values{"modeof": {path}}.Encode()}
+	// SQLite reads %20 as a space, and a + as itself.
+	modeof := strings.ReplaceAll(url.QueryEscape(path), "+", "%20")
+	u := url.URL{Scheme: "file", OmitHost: true, Path: p, RawQuery: "modeof=" + modeof}
 	return u.String()
 }
 
