@@ -130,17 +130,3 @@ func (w *rewriter) element(r *reader, out *code) {
 	}
 	w.elementSizes = append(w.elementSizes, n)
 }
-
-func (w *rewriter) dataSegment(r *reader, out *code) {
-	flags := r.u32("the flags of a data segment")
-	out.u32(flags)
-	if flags == 2 {
-		out.u32(r.readIndex("memory", w.memories))
-	}
-	if flags != 1 {
-		r.index(r.pos, "memory", 0, w.memories)
-		w.constant(r, out)
-	}
-	n := r.count("bytes of a data segment")
-	out.sized(r.bytes(n, "a data segment"))
-}

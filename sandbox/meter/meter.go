@@ -6,6 +6,7 @@ import "fmt"
 // module rewritten so that it counts its fuel and its stack, and asks its host for more (see ImportName). The
 // information is that of the module as it came. The rewritten module has the same types, functions and exports and
 // behaves the same, but for tables, which grow to the limit at most, and custom sections, of which the names are kept.
+// Data segments are joined where that cannot be told.
 // A module that passes can still have operands of wrong types, which is for the engine to find.
 //
 // The error is an *Error with the offset at fault. No module makes it panic.
@@ -54,7 +55,9 @@ type rewriter struct {
 	flat        map[uint32]bool // functions written so far that do not count on the stack
 	moved       code            // the body of the function that moved
 	body        code            // of the function at hand
-	passed      int64           // values that instructions hand over as a whole, see walk.pass
+	run         dataRun
+	usesData    bool  // instructions name data segments
+	passed      int64 // values that instructions hand over as a whole, see walk.pass
 }
 
 func (w *rewriter) rewrite(list []section) *Error {
@@ -143,6 +146,7 @@ func (w *rewriter) section(r *reader, s section, list []section) {
 		w.code(r, list)
 	case secData:
 		w.items(r, s, w.dataSegment)
+		w.endRun()
 	}
 }
 

@@ -283,6 +283,7 @@ func (w *walk) memoryBulk(at int, op uint32) {
 	h := helper{}
 	switch op {
 	case miscMemoryInit, miscDataDrop:
+		w.usesData = true
 		if w.dataCount < 0 {
 			w.r.fail(at, "the instruction needs a data count section, and there is none")
 		}
