@@ -63,7 +63,11 @@ func TestFreeze(t *testing.T) {
 	cancel()
 	wg.Wait()
 	t.Logf("%d spinning Go programs on %d processors; the host's ticker: %v", guests, runtime.GOMAXPROCS(0), ticks)
-	if ticks.of(50) > 50*time.Millisecond || ticks.of(99) > slack {
+	usual, seldom := 50*time.Millisecond, slack
+	if racing { // the collector's stops take far longer
+		usual, seldom = 10*usual, 10*seldom
+	}
+	if ticks.of(50) > usual || ticks.of(99) > seldom {
 		t.Errorf("the host's ticker was late: %v", ticks)
 	}
 }

@@ -35,6 +35,7 @@
 // # Memory
 //
 // A run has a limit of its own, above which memory.grow gives -1 to the guest. All runs that share a Budget are
-// charged for the memory that backs their instances; one that would break the budget is killed. On Linux, a memory is
-// cleared and used again, up to 4 MiB for each processor in all; no run finds what another one left in it.
+// charged for the memory that backs their instances; one that would break the budget is killed. On Linux the memory of a
+// guest lies outside of the Go heap and goes back to the system with the run, but for up to 4 MiB for each processor in
+// all, which is cleared and used again; no run finds what another one left in it.
 package sandbox
