@@ -210,7 +210,8 @@ func TestForceOnAStoppedHost(t *testing.T) {
 	h.await("the job is ready", func() bool { return strings.Contains(squeeze(h.at(0, "list")), "slow manual") })
 	h.at(0, "run", "slow")
 	run := h.awaitRun(s, "slow", "in flight", ended(claims.Running))
-	p.signal(syscall.SIGSTOP)
+	p.signal(syscall.SIGSTOP) // which takes effect a little later
+	h.await("the host is stopped", func() bool { return strings.Contains(h.at(0, "list"), "does not answer") })
 	contains(t, h.at(0, "list"), "does not answer", "its lock is held")
 	contains(t, h.at(0, "cancel", run.RunID), "has not yet; wcron cancel --force ")
 	contains(t, h.at(0, "cancel", "--force", run.RunID), "of slow: killed (cancelled); fenced by operator")
