@@ -36,6 +36,7 @@ var wasi = map[string][]asm.Type{
 	"fd_write":          {i32, i32, i32, i32},
 	"poll_oneoff":       {i32, i32, i32, i32},
 	"proc_exit":         {i32},
+	"random_get":        {i32, i32},
 }
 
 const (
