@@ -67,7 +67,7 @@ var mutants = []struct {
 		"	if r.err != nil {\n		if broken(r.err)", "	if r.err != nil {\n		if r.err != nil || broken(r.err)",
 		"./claims/sqlitestore", "TestAFailedRequestSpoilsNothing"},
 	{"the job's lock is not waited for", "host/tick.go",
-		"t.lockBusy, err = err.Error(), nil\n				continue", "t.unlock, err = func() {}, nil",
+		"t.lockErr != nil {\n				continue\n", "t.lockErr != nil {\n				t.unlock, t.lockErr = func() {}, nil\n",
 		"./host", "TestHeldJobLock"},
 	{"not synchronous", "claims/sqlitestore/conn.go",
 		"\"PRAGMA synchronous = FULL\"", "\"PRAGMA synchronous = NORMAL\"",

@@ -2,11 +2,11 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -31,11 +31,12 @@ func killPoints() []string {
 }
 
 // witness writes down what guests say of themselves and what the ledger has acknowledged, each line with the boot clock, by one
-// write to a file that every worker appends to. It stands where the guests draw their randomness from.
+// write to a file that every worker appends to. It stands where the guests have their clock.
 type witness struct {
 	file  *os.File
 	order order
 	hits  atomic.Int64 // of order.Point
+	runs  sync.Map     // run ids that this worker has claimed, by their end
 }
 
 // witnessed puts a witness into a host's configuration.
@@ -45,7 +46,7 @@ func witnessed(cfg *host.Config, o order) error {
 		return fmt.Errorf("open the witness file: %w", err)
 	}
 	w := &witness{file: file, order: o}
-	cfg.Sandbox.Rand = w
+	cfg.Sandbox.Clock.Sleep = w.Sleep
 	cfg.Store = &attested{Store: cfg.Store, w: w}
 	cfg.CommitGrace = witnessCommit
 	cfg.OnEvent = func(e host.Event) {
@@ -73,22 +74,29 @@ func bootClock() int64 {
 	return t.Nano()
 }
 
-// Read is called by a guest.Witness: p is its own memory and holds what it says. It stays as it is.
-func (w *witness) Read(p []byte) (int, error) {
-	if len(p) != guest.RunIDLen+1 {
-		return 0, errors.New("witness: a guest that is none asks for randomness")
+// Sleep is what guests sleep by, and where a guest.Witness speaks.
+func (w *witness) Sleep(ctx context.Context, d time.Duration) {
+	letter, tail, ok := guest.Testimony(d)
+	if !ok {
+		select {
+		case <-time.After(d):
+		case <-ctx.Done():
+		}
+		return
 	}
-	run := string(p[:guest.RunIDLen])
-	switch p[guest.RunIDLen] {
+	run, ok := w.runs.Load(tail)
+	if !ok {
+		panic(fmt.Sprintf("witness: a guest speaks for a run that ends with %q, and this worker has claimed none", tail))
+	}
+	switch letter {
 	case guest.WitnessEnters:
-		w.tell("enter", run)
+		w.tell("enter", run.(string))
 		w.point(afterGuestStart)
 	case guest.WitnessLives:
-		w.tell("beat", run)
+		w.tell("beat", run.(string))
 	case guest.WitnessLeaves:
-		w.tell("leave", run)
+		w.tell("leave", run.(string))
 	}
-	return len(p), nil
 }
 
 // here tells whether the worker is to die at this point, this time.
@@ -119,6 +127,7 @@ func (s *attested) Claim(ctx context.Context, now time.Time, owner string, items
 	won := false
 	for i, a := range got {
 		if a.Status == claims.Won {
+			s.w.runs.Store(a.Token.RunID[len(a.Token.RunID)-guest.WitnessTail:], a.Token.RunID)
 			s.w.tell("claim", a.Token.RunID, items[i].Slot.ID, fmt.Sprint(items[i].Attempt))
 			won = true
 		}

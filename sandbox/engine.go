@@ -11,7 +11,6 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/wcron/wcron/sandbox/meter"
 )
@@ -79,7 +78,8 @@ type Engine struct {
 	worker    *worker                           // nil: compile in this process
 	compilers chan struct{}
 	tokens    *tokens
-	users     gate // runs, compilations and open modules' runs
+	regions   *regions // memories
+	users     gate     // runs, compilations and open modules' runs
 }
 
 const wasiModule = "wasi_snapshot_preview1"
@@ -93,7 +93,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
-	e := &Engine{cfg: cfg, tokens: newTokens()}
+	e := &Engine{cfg: cfg, tokens: newTokens(), regions: newRegions()}
 	var err error
 	if e.worker, err = newWorker(&cfg); err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 		_ = e.release(ctx)
 		return nil, fmt.Errorf("provide metering: %w", err)
 	}
-	if _, err := wasi_snapshot_preview1.Instantiate(ctx, e.rt); err != nil {
+	if err := provideWASI(ctx, e.rt); err != nil {
 		_ = e.release(ctx)
 		return nil, fmt.Errorf("provide WASI: %w", err)
 	}
@@ -167,6 +167,7 @@ func (e *Engine) Close(ctx context.Context) error {
 
 func (e *Engine) release(ctx context.Context) error {
 	err := e.rt.Close(ctx)
+	e.regions.close()
 	if e.cache != nil {
 		if cerr := e.cache.engine.Close(ctx); err == nil {
 			err = cerr

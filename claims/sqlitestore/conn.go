@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -45,11 +46,12 @@ func fileURI(path, vfs string) string {
 	if filepath.VolumeName(path) != "" {
 		p = "/" + p
 	}
-	query := url.Values{"modeof": {path}}
+	// SQLite reads %20 as a space, and a + as itself.
+	modeof := strings.ReplaceAll(url.QueryEscape(path), "+", "%20")
+	u := url.URL{Scheme: "file", OmitHost: true, Path: p, RawQuery: "modeof=" + modeof}
 	if vfs != "" {
-		query.Set("vfs", vfs)
+		u.RawQuery += "&vfs=" + vfs
 	}
-	u := url.URL{Scheme: "file", OmitHost: true, Path: p, RawQuery: query.Encode()}
 	return u.String()
 }
 

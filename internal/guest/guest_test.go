@@ -53,8 +53,6 @@ func TestGuests(t *testing.T) {
 		{name: "no attempt", wasm: guest.FailUntil(3), outcome: sandbox.Failed, stderr: "not before attempt 3\n", exit: 1},
 		{name: "attempt 12", wasm: guest.FailUntil(3), env: []string{"WCRON_ATTEMPT=12"}, outcome: sandbox.OK, stdout: "done\n"},
 		{name: "sleep", wasm: guest.Sleep(time.Millisecond), outcome: sandbox.OK, stdout: "sleeping 1ms\n"},
-		{name: "witness", wasm: guest.Witness(3, time.Millisecond), env: []string{"WCRON_RUN_ID=" + strings.Repeat("x", 36)},
-			outcome: sandbox.OK, stdout: "acted\n"},
 		{name: "echo", wasm: guest.Echo(), outcome: sandbox.OK, stdout: "what came in"},
 		{name: "reactor", wasm: guest.Reactor(), outcome: sandbox.OK, stdout: "run was called\n"},
 		{name: "grow", wasm: guest.Grow(63), outcome: sandbox.OK},

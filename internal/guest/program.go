@@ -36,7 +36,6 @@ var wasi = map[string][]asm.Type{
 	"fd_write":          {i32, i32, i32, i32},
 	"poll_oneoff":       {i32, i32, i32, i32},
 	"proc_exit":         {i32},
-	"random_get":        {i32, i32},
 }
 
 const (
