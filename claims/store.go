@@ -24,7 +24,8 @@ type Ledger interface {
 	// Remove removes jobs of a source. Runs in flight go on and end as discarded; pending work is skipped with the reason.
 	// Names that the source does not have are passed over.
 	Remove(ctx context.Context, now time.Time, source string, names []string) error
-	// Claim tries each item for the owner, all in one transaction, and answers item by item in the order given.
+	// Claim tries each item for the owner, all in one transaction, and answers item by item in the order given. ErrFenced: the
+	// owner has left, or was given up.
 	Claim(ctx context.Context, now time.Time, owner string, items []Claim) ([]Claimed, error)
 	// Finalize closes each item's claim if its token still holds it, and answers item by item in the order given. Items of
 	// concurrent calls share a transaction.
