@@ -45,7 +45,8 @@ type TortureFigures struct {
 	Slots      Tally          `json:"slots"`
 	Overlaps   []string       `json:"overlaps"`
 	Double     []string       `json:"double"`
-	Lost       []string       `json:"lost"` // acknowledged, and not in the ledger
+	Lost       []string       `json:"lost"`        // acknowledged, and not in the ledger
+	Taken      []string       `json:"taken_alive"` // runs that were recovered within their deadline, and whose guests spoke later
 	NoVerdict  []string       `json:"no_verdict"`
 	OpenOfDead []string       `json:"open_claims_of_dead_owners"`
 	Findings   []string       `json:"findings"`

@@ -18,7 +18,8 @@ type testimony struct {
 	run           string
 	enters        int
 	leaves        int
-	first, last   int64 // boot clock of the guest's first and last word
+	first, last   int64 // boot clock of the guest's first and last word; overlaps moves last on to that of earlier runs
+	spoke         int64 // boot clock of the guest's last word
 	slot, attempt string
 	claimed       bool
 	committed     []string // outcomes that the ledger acknowledged
@@ -64,7 +65,7 @@ func (t *testimony) hear(at int64, kind string, rest []string) error {
 		if t.first == 0 || at < t.first {
 			t.first = at
 		}
-		t.last = max(t.last, at)
+		t.last, t.spoke = max(t.last, at), max(t.spoke, at)
 		switch kind {
 		case "enter":
 			t.enters++
@@ -112,6 +113,7 @@ func (f *TortureFigures) read(l *ledger, path string) error {
 		}
 	}
 	f.overlaps(all, runs)
+	f.taken(all, runs, time.Unix(0, time.Now().UnixNano()-bootClock()))
 	f.starts(all, runs)
 	for _, o := range l.open { // every owner has ended, the last one in order
 		f.OpenOfDead = append(f.OpenOfDead, fmt.Sprintf("run %s of %s, owner %s, claimed at %s", o.RunID, o.Job, o.Owner, o.ClaimedAt.Format(time.RFC3339Nano)))
@@ -176,6 +178,19 @@ func (f *TortureFigures) overlaps(all map[string]*testimony, runs map[string]cla
 	}
 }
 
+// taken finds runs that were recovered although their owner lived and their deadline had not passed: their guests spoke afterwards.
+// boot is the wall clock's time when the boot clock was zero.
+func (f *TortureFigures) taken(all map[string]*testimony, runs map[string]claims.Run, boot time.Time) {
+	const slack = 20 * time.Millisecond // between the two clocks
+	for _, t := range all {
+		run := runs[t.run]
+		spoke := boot.Add(time.Duration(t.spoke))
+		if t.spoke != 0 && run.Outcome == claims.Orphaned && run.EndedAt.Before(run.Deadline) && spoke.After(run.EndedAt.Add(slack)) {
+			f.Taken = append(f.Taken, fmt.Sprintf("run %s of %s was recovered %s before a word of its guest: %s", t.run, run.Job, spoke.Sub(run.EndedAt), run.Reason))
+		}
+	}
+}
+
 // starts finds slots of which one attempt was started twice.
 func (f *TortureFigures) starts(all map[string]*testimony, runs map[string]claims.Run) {
 	entered := map[string]string{}
@@ -221,7 +236,8 @@ func (f *TortureFigures) judge() []string {
 		what string
 		of   []string
 	}{
-		{"overlaps", f.Overlaps}, {"double slots", f.Double}, {"lost acknowledgements", f.Lost}, {"slots without a verdict", f.NoVerdict},
+		{"overlaps", f.Overlaps}, {"double slots", f.Double}, {"lost acknowledgements", f.Lost},
+		{"live runs recovered", f.Taken}, {"slots without a verdict", f.NoVerdict},
 		{"open claims of dead owners", f.OpenOfDead}, {"audit findings", f.Findings},
 	} {
 		if n := len(part.of); n > 0 {
@@ -253,6 +269,7 @@ func (f *TortureFigures) rows() [][]string {
 		[]string{"overlaps", number(len(f.Overlaps))},
 		[]string{"double slots", number(len(f.Double))},
 		[]string{"lost acknowledgements", number(len(f.Lost))},
+		[]string{"live runs recovered", number(len(f.Taken))},
 		[]string{"slots without a verdict", number(len(f.NoVerdict))},
 		[]string{"open claims of dead owners", number(len(f.OpenOfDead))},
 		[]string{"audit findings", number(len(f.Findings))},

@@ -19,6 +19,8 @@ func TestTortureCheckerFinds(t *testing.T) {
 	runOf := func(id string, attempt int, o claims.Outcome) claims.Run {
 		return claims.Run{Token: claims.Token{RunID: id, Job: "short-0"}, Slot: slot, Attempt: attempt, Outcome: o}
 	}
+	early := runOf("r0", 1, claims.Orphaned) // long before the word of its guest
+	early.EndedAt, early.Deadline = time.Unix(1000, 0), time.Unix(2000, 0)
 	both := []claims.Run{runOf("r0", 1, claims.Orphaned), runOf("r1", 2, claims.OK)}
 	second := append([]string{"100 claim r1 " + slot.ID + " 2"}, good[1:]...)
 	for _, c := range []struct {
@@ -40,6 +42,7 @@ func TestTortureCheckerFinds(t *testing.T) {
 		{name: "claim lost", lines: slices.Concat(orphan, second), runs: both[:1], want: "not in the ledger"},
 		{name: "refused and announced", lines: append(slices.Concat(orphan, second), "160 notify r0 ok"), runs: both, want: "announced as ok"},
 		{name: "ok without its end", lines: append(slices.Concat(orphan, second[:3]), "140 commit r1 ok"), runs: both, want: "did not enter and leave once"},
+		{name: "live run recovered", lines: slices.Concat(orphan, second), runs: []claims.Run{early, both[1]}, want: "live runs recovered"},
 		{name: "open claim", lines: slices.Concat(orphan, second), runs: both, open: []claims.Open{{Token: claims.Token{Job: "short-0"}, Owner: "dead"}},
 			want: "open claims of dead owners"},
 	} {

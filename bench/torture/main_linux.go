@@ -1,7 +1,7 @@
 // Command torture measures some host processes on one state folder that are killed with SIGKILL at random moments and at named
 // points, and stopped and continued. It exits with 1 when two guests of a job acted at the same time, a slot ran twice, an
-// acknowledged commit is lost, a slot is without a verdict, a claim of a dead owner is open, or the audit finds something; with 2
-// when the measurement could not be made. -kills 1000 is the nightly form.
+// acknowledged commit is lost, a live run was recovered, a slot is without a verdict, a claim of a dead owner is open, or the audit
+// finds something; with 2 when the measurement could not be made. -kills 1000 is the nightly form.
 package main
 
 import (
