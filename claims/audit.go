@@ -83,6 +83,7 @@ type reading struct {
 	pending []Pending
 	runs    []Run
 	slots   []SlotRow
+	state   []StateEntry
 }
 
 type auditor struct {
@@ -184,7 +185,10 @@ func (a *auditor) history(ctx context.Context, r *reading) (err error) {
 	if r.slots, err = a.s.Slots(ctx, SlotQuery{Job: r.name, Limit: -1}); err != nil {
 		return err
 	}
-	r.runs, err = a.s.Runs(ctx, RunQuery{Job: r.name, Limit: -1})
+	if r.runs, err = a.s.Runs(ctx, RunQuery{Job: r.name, Limit: -1}); err != nil {
+		return err
+	}
+	r.state, err = a.s.State(ctx, r.name)
 	return err
 }
 
@@ -223,6 +227,8 @@ func (a *auditor) check(ctx context.Context, r reading) ([]Finding, error) {
 	f := append(a.claims(r), a.slots(r)...)
 	f = append(f, a.runs(r)...)
 	f = append(f, a.overdue(r)...)
+	f = append(f, counts(r)...)
+	f = append(f, state(r)...)
 	due, err := a.schedule(ctx, r)
 	if err != nil {
 		return nil, err

@@ -25,6 +25,9 @@
 // recoverer race for one row, and exactly one wins. The loser's result changes nothing; one note on the run says that it came.
 // A run whose job was removed (or removed and added again) since the claim is closed as discarded.
 //
+// What a run writes into its job's state travels with its finalize and is kept with the outcome ok and with no other. Since a job
+// that is claimed has no other writer, what a run reads of the state before its guest starts is the state as of its claim.
+//
 // # When an owner is given up
 //
 // [Judge] combines the two witnesses, the owner's lock and its fingerprint; [Recoverable] turns the verdict into a decision:
@@ -50,5 +53,7 @@
 //	slot-missing       fewer slots are recorded than the schedule had due
 //	slot-extra         more slots are recorded than the schedule had due
 //	overdue            a due time has passed by more than the grace and nothing was recorded
+//	counts             the job's repeats or its latest run are not what its history has
+//	state-not-ok       a key of a job's state was not written by a run of it that was ok
 //	output-missing     a run's output is recorded and cannot be read back whole
 package claims

@@ -140,6 +140,7 @@ func (l *loop) armed(try *attempt, now time.Time) error {
 		try.reserved = least
 	}
 	try.mod = j.mod
+	try.mod.runs++ // so that it is there when the claim is won, whatever becomes of the job meanwhile
 	try.claim.RunID, try.claim.Digest = id, j.mod.digest
 	try.claim.Deadline = claims.ClaimDeadline(now, j.def.startTimeout(), j.def.timeout(), l.h.cfg.CommitGrace)
 	return nil
@@ -225,6 +226,14 @@ func (t *attempt) release(h *Host) {
 	}
 }
 
+// disarm lets go of the module of an attempt that does not start.
+func (l *loop) disarm(t *attempt) {
+	if t.mod != nil {
+		t.mod.runs--
+		l.retire(t.mod)
+	}
+}
+
 // claimed applies the ledger's answers.
 func (l *loop) claimed(tries []*attempt, answers []claims.Claimed, err error) {
 	if err != nil {
@@ -235,11 +244,13 @@ func (l *loop) claimed(tries []*attempt, answers []claims.Claimed, err error) {
 		t.job.busy = false
 		switch {
 		case err != nil:
+			l.disarm(t)
 			l.again(t, now.Add(time.Second))
 		case t.lockBusy != "":
 			if t.item.lockSince.IsZero() {
 				t.item.lockSince = now
 			}
+			l.disarm(t)
 			t.release(l.h)
 			t.item.why = t.lockBusy
 			l.again(t, now.Add(200*time.Millisecond))
@@ -266,6 +277,7 @@ func (l *loop) answered(t *attempt, a claims.Claimed, now time.Time) {
 		l.drop(t.item)
 	}
 	if a.Status != claims.Won {
+		l.disarm(t)
 		t.release(l.h)
 	}
 	current := l.jobs[t.item.job] == t.job

@@ -47,6 +47,7 @@ type memory struct {
 	broke   func(want int64) // called, and does not return, when the budget is used up
 	pace    func()           // called between the steps of a long copy; nil does nothing
 	buf     []byte
+	aside   int64 // bytes of blocks beside the instance's memory; they count against the limit and the budget too
 	charged int64 // bytes taken from the budget
 	peak    int64
 	denied  int64 // size of the growth that was refused last at the limit; 0 if none was
@@ -59,7 +60,7 @@ func (m *memory) Allocate(_, _ uint64) experimental.LinearMemory { return m }
 // it does not copy the whole memory each time.
 func (m *memory) Reallocate(size uint64) []byte {
 	want := int64(size)
-	if want > m.limit {
+	if want+m.aside > m.limit {
 		m.denied = want
 		return nil
 	}
@@ -76,7 +77,7 @@ func (m *memory) Reallocate(size uint64) []byte {
 		m.buf = buf
 	}
 	m.buf = m.buf[:want]
-	m.peak = max(m.peak, want)
+	m.peak = max(m.peak, want+m.aside)
 	return m.buf
 }
 
@@ -91,8 +92,27 @@ func (m *memory) copyTo(buf []byte) {
 	}
 }
 
-// charge makes sure that this many bytes in all are taken from the budget.
+// take makes room for a block; it fails at the run's own limit.
+func (m *memory) take(n int64) bool {
+	if want := int64(len(m.buf)) + m.aside + n; want > m.limit {
+		m.denied = want
+		return false
+	}
+	m.aside += n
+	if !m.charge(int64(cap(m.buf))) {
+		m.aside -= n
+		m.broke(n)
+	}
+	m.peak = max(m.peak, int64(len(m.buf))+m.aside)
+	return true
+}
+
+// giveBack ends what take has taken. The budget gets it back with the run.
+func (m *memory) giveBack(n int64) { m.aside -= n }
+
+// charge makes sure that the instance's memory of that size, and what lies beside it, are taken from the budget.
 func (m *memory) charge(total int64) bool {
+	total += m.aside
 	if m.budget == nil || total <= m.charged {
 		return true
 	}

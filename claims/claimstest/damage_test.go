@@ -38,7 +38,7 @@ func ledger(t *testing.T) *damaged {
 	}})
 	d.minutely("a")
 	f := d.final(d.start(alpha, "a"), claims.OK)
-	f.Output = inline("some text")
+	f.Output, f.State = inline("some text"), []claims.StateWrite{setKey("cursor", "7")}
 	d.finalize(f, claims.Done)
 	d.okRun, d.ok = f.RunID, d.run(f.RunID).Slot.ID
 	f = d.final(d.start(alpha, "a"), claims.Failed)
@@ -97,6 +97,14 @@ func TestAuditFindsDamageInDatabase(t *testing.T) {
 		{"slot-missing", skipped, `DELETE FROM slots WHERE slot_id = ?1 AND ?2 = ''`, nil},
 		{"slot-extra", skipped, `UPDATE slots SET count = 2 WHERE slot_id = ?1 AND ?2 = ''`, nil},
 		{"overdue", waits, `DELETE FROM claims WHERE ?1 > '' AND ?2 = ''`, func(o *claims.AuditOptions) { o.Now = o.Now.Add(2 * time.Hour) }},
+		{"counts", noSlot, `UPDATE jobs SET repeats = repeats + 1 WHERE name = 'a' AND ?1 = ?2`, nil},
+		{"counts", noSlot, `UPDATE runs SET counted = 1 WHERE job = 'a' AND ?1 = ?2`, nil},
+		{"counts", retried, `UPDATE jobs SET last_outcome = 'trapped', last_run = ?2 WHERE ?1 > '' AND name = 'a'`, nil},
+		{"counts", noSlot, `UPDATE jobs SET last_run = 'nobody' WHERE ?1 = ?2 AND name = 'a'`, nil},
+		{"state-not-ok", okRun, `UPDATE runs SET outcome = 'failed' WHERE ?1 > '' AND run_id = ?2`, nil},
+		{"state-not-ok", flies, `UPDATE state SET run_id = ?2, seq = (SELECT seq FROM runs WHERE run_id = ?2) WHERE ?1 > ''`, nil},
+		{"state-not-ok", okRun, `UPDATE state SET seq = seq + 1 WHERE ?1 > '' AND run_id = ?2`, nil},
+		{"state-not-ok", okRun, `UPDATE jobs SET removed_at = 1 WHERE ?1 > '' AND ?2 > ''`, nil},
 		{"output-missing", okRun, `DELETE FROM outputs WHERE ?1 > '' AND run_id = ?2`, nil},
 		{"output-missing", okRun, `UPDATE outputs SET body = 'other txt' WHERE ?1 > '' AND run_id = ?2`, nil},
 	}
@@ -144,6 +152,8 @@ func okSlot(d *damaged) (string, string)  { return d.ok, "" }
 func okRun(d *damaged) (string, string)   { return d.ok, d.okRun }
 func skipped(d *damaged) (string, string) { return d.skipped, "" }
 func retried(d *damaged) (string, string) { return d.retried, d.retriedRun }
+
+func noSlot(*damaged) (string, string) { return "", "" }
 
 func nextSlot(d *damaged) (string, string) {
 	return claims.ScheduledSlot("a", d.job("a").Next).ID, ""

@@ -1,7 +1,7 @@
 package sqlitestore
 
 // migrations bring a store from version i to i+1. Those that were released are never changed.
-func migrations() []string { return []string{schema1} }
+func migrations() []string { return []string{schema1, schema2} }
 
 // Times are milliseconds since 1970 in UTC, 0 for none.
 //
@@ -140,4 +140,18 @@ CREATE TABLE owners (
 	left_at    INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX owners_left ON owners (left_at);
+`
+
+// schema2 adds the jobs' state, and which runs counted toward the repeats of their job: -1 where that is not known.
+const schema2 = `
+CREATE TABLE state (
+	id     INTEGER PRIMARY KEY,
+	job    TEXT NOT NULL,
+	key    TEXT NOT NULL,
+	value  BLOB NOT NULL,
+	seq    INTEGER NOT NULL,   -- of the claim whose run wrote it
+	run_id TEXT NOT NULL
+);
+CREATE UNIQUE INDEX state_key ON state (job, key);
+ALTER TABLE runs ADD COLUMN counted INTEGER NOT NULL DEFAULT -1;
 `

@@ -1,0 +1,73 @@
+package guest
+
+import (
+	"github.com/wcron/wcron/internal/guest/asm"
+)
+
+// Ending is what a program does last.
+type Ending int
+
+// Ways to end.
+const (
+	ThenReturn Ending = iota
+	ThenExit          // with 1
+	ThenTrap
+	ThenSpin // for ever
+)
+
+func (e Ending) code(p *program) asm.Code {
+	switch e {
+	case ThenExit:
+		return asm.Cat(asm.I32(1), p.call("proc_exit"))
+	case ThenTrap:
+		return asm.Unreachable
+	case ThenSpin:
+		return asm.Loop(asm.Br(0))
+	}
+	return nil
+}
+
+// State sends each request to extism:host/user wcron_state, as a block of memory that it makes with extism:host/env, writes each
+// answer and a newline to stdout, and ends. An answer longer than 64 KiB traps.
+func State(end Ending, requests ...string) []byte {
+	p := newProgram("fd_write", "proc_exit")
+	p.pages = 2
+	const env = "extism:host/env"
+	one := []asm.Type{i64}
+	alloc := p.Import(env, "alloc", one, one)
+	free := p.Import(env, "free", one, nil)
+	length := p.Import(env, "length", one, one)
+	load := p.Import(env, "load_u8", one, []asm.Type{i32})
+	store := p.Import(env, "store_u8", []asm.Type{i64, i32}, nil)
+	state := p.Import("extism:host/user", "wcron_state", one, one)
+	write := p.writer()
+	extend, add64, wrap := asm.Code{0xad}, asm.Code{0x7c}, asm.Code{0xa7}
+
+	const ptr, n, i, block = 0, 1, 2, 3
+	at := asm.Cat(asm.Get(block), asm.Get(i), extend, add64)
+	say := p.Func([]asm.Type{i32, i32}, nil, []asm.Type{i32, i64},
+		asm.Get(n), extend, asm.Call(alloc), asm.Set(block),
+		asm.Block(asm.Loop(
+			asm.Get(i), asm.Get(n), asm.Eq, asm.BrIf(1),
+			at, asm.Get(ptr), asm.Get(i), asm.Add, asm.Load8(0), asm.Call(store),
+			increase(i, 1),
+			asm.Br(0))),
+		asm.Get(block), asm.Call(state),
+		asm.Get(block), asm.Call(free),
+		asm.Set(block),
+		asm.Get(block), asm.Call(length), wrap, asm.Set(n),
+		asm.I32(bufferLen-1), asm.Get(n), asm.LtU, asm.If(asm.Unreachable),
+		asm.I32(0), asm.Set(i),
+		asm.Block(asm.Loop(
+			asm.Get(i), asm.Get(n), asm.Eq, asm.BrIf(1),
+			asm.Get(i), at, asm.Call(load), asm.Store8(buffer),
+			increase(i, 1),
+			asm.Br(0))),
+		asm.Get(n), asm.I32('\n'), asm.Store8(buffer),
+		asm.I32(stdout), asm.I32(buffer), asm.Get(n), asm.I32(1), asm.Add, asm.Call(write))
+	var code []asm.Code
+	for _, r := range requests {
+		code = append(code, p.text(r), asm.Call(say))
+	}
+	return p.main(nil, append(code, end.code(p))...)
+}
