@@ -48,6 +48,19 @@ type Finding struct {
 	Remedy string `json:"remedy"`           // what a person can do
 }
 
+// Repaired says what a repair did about a finding, or why it did nothing.
+type Repaired struct {
+	Finding Finding
+	Did     string // empty: nothing, since what is right cannot be told from the store alone
+}
+
+// Repairer is a store that can mend some of what Audit finds. Repair does only what is provably safe: nothing runs again by it, no
+// result and no state that a run committed is dropped, and nothing is decided that a living owner may still decide. It looks anew
+// at each finding within the transaction that mends it; what is not as found any more is left. It answers in the order given.
+type Repairer interface {
+	Repair(ctx context.Context, now time.Time, found []Finding) ([]Repaired, error)
+}
+
 // auditReadings is how often a job that looks wrong is read again before its findings are believed although it kept changing.
 const auditReadings = 5
 

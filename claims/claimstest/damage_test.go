@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -133,6 +134,79 @@ func TestAuditFindsDamageInDatabase(t *testing.T) {
 				return f.Code == test.code && f.Job == "a" && f.Slot == slot && f.RunID == run
 			}) {
 				t.Errorf("no finding of slot %q, run %q in %s", slot, run, lines(found))
+			}
+		})
+	}
+}
+
+// A repair mends what is safe, says so, and leaves everything else as it is.
+func TestRepair(t *testing.T) {
+	tests := []struct {
+		code   string
+		victim func(d *damaged) (slot, run string)
+		sql    string
+		did    string // empty: nothing
+	}{
+		{"claim-without-run", flies, `UPDATE runs SET outcome = 'ok', ended_at = 5 WHERE ?1 > '' AND run_id = ?2`, "dropped the claim"},
+		{"run-without-claim", flies, `DELETE FROM claims WHERE ?1 > '' AND run_id = ?2`, "closed the run as orphaned"},
+		{"slot-open", waits, `DELETE FROM pending WHERE slot_id = ?1 AND ?2 = ''`, "the verdict failed"},
+		{"slot-open", skipped, `UPDATE slots SET verdict = '' WHERE slot_id = ?1 AND ?2 = ''`, "the verdict missed"},
+		{"state-not-ok", okRun, `UPDATE jobs SET removed_at = 1 WHERE ?1 > '' AND ?2 > ''`, "dropped the state"},
+
+		{"claim-without-run", flies, `DELETE FROM runs WHERE ?1 > '' AND run_id = ?2`, ""},
+		{"double-claim", flies, `INSERT INTO claims SELECT 'other', job, lane + 9, seq - 1, owner, 'a@other', slot_at, slot_kind, attempt, claimed_at,
+			deadline, cancel_at, cancel_by FROM claims WHERE ?1 > '' AND run_id = ?2`, ""},
+		{"slot-verdict", okSlot, `UPDATE slots SET verdict = 'failed' WHERE slot_id = ?1 AND ?2 = ''`, ""},
+		{"slot-missing", skipped, `DELETE FROM slots WHERE slot_id = ?1 AND ?2 = ''`, ""},
+		{"state-not-ok", okRun, `UPDATE state SET seq = seq + 1 WHERE ?1 > '' AND run_id = ?2`, ""},
+		{"output-missing", okRun, `DELETE FROM outputs WHERE ?1 > '' AND run_id = ?2`, ""},
+		{"past-deadline", flies, `UPDATE claims SET deadline = 1 WHERE ?1 > '' AND run_id = ?2`, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.code, func(t *testing.T) {
+			d := ledger(t)
+			slot, run := test.victim(d)
+			_, err := d.db.Exec(test.sql, slot, run)
+			d.must(err)
+			found, err := claims.Audit(d.ctx, d.s, d.options())
+			d.must(err)
+			before := dump(d.T, d.s)
+			did, err := d.s.(claims.Repairer).Repair(d.ctx, d.now, found)
+			d.must(err)
+			if len(did) != len(found) {
+				t.Fatalf("%d answers to %d findings", len(did), len(found))
+			}
+			said := ""
+			for i, r := range did {
+				if r.Finding != found[i] {
+					t.Errorf("answer %d is to %+v", i, r.Finding)
+				}
+				if r.Finding.Code == test.code {
+					said += r.Did
+				}
+			}
+			if test.did == "" {
+				if diff := difference(before, dump(d.T, d.s)); diff != "" || said != "" {
+					t.Errorf("did %q:\n%s", said, diff)
+				}
+				return
+			}
+			if !strings.Contains(said, test.did) {
+				t.Errorf("did %q, want %q", said, test.did)
+			}
+			after, err := claims.Audit(d.ctx, d.s, d.options())
+			d.must(err)
+			for _, f := range after {
+				if f.Code == test.code {
+					t.Errorf("still there: %+v", f)
+				}
+			}
+			again, err := d.s.(claims.Repairer).Repair(d.ctx, d.now, found)
+			d.must(err)
+			for _, r := range again {
+				if r.Did != "" {
+					t.Errorf("what is mended was mended again: %+v", r)
+				}
 			}
 		})
 	}

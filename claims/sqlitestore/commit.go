@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/wcron/wcron/claims"
 )
@@ -123,7 +124,9 @@ func (s *Store) drain() (batch []*request, closed bool) {
 func (s *Store) commit(batch []*request) {
 	release, err := s.gate.acquire(s.closing)
 	if err == nil {
-		err = s.transact(batch)
+		if err = s.still(); err == nil {
+			err = s.transact(batch)
+		}
 		if err == nil {
 			for _, r := range batch {
 				if r.after != nil && r.err == nil {
@@ -148,6 +151,15 @@ func (s *Store) commit(batch []*request) {
 		}
 		r.answer <- r.err
 	}
+}
+
+// still makes sure that the database is the one that was opened: after a restore nobody may go on with the old one.
+func (s *Store) still() error {
+	now, err := os.Stat(s.path())
+	if err == nil && !os.SameFile(s.opened, now) {
+		err = fmt.Errorf("%w: the store was replaced while it was open: start this program again", claims.ErrFenced)
+	}
+	return err
 }
 
 // transact runs the batch in one transaction. An error is that of the whole batch, and then nothing was changed; a request's own

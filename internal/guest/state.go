@@ -12,7 +12,8 @@ const (
 	ThenReturn Ending = iota
 	ThenExit          // with 1
 	ThenTrap
-	ThenSpin // for ever
+	ThenSpin  // for ever
+	ThenClock // write the wall clock to stdout for ever, 8 bytes each 2 ms: nanoseconds since 1970, lowest byte first
 )
 
 func (e Ending) code(p *program) asm.Code {
@@ -23,6 +24,17 @@ func (e Ending) code(p *program) asm.Code {
 		return asm.Unreachable
 	case ThenSpin:
 		return asm.Loop(asm.Br(0))
+	case ThenClock:
+		const monotonic = 1
+		const clock, subscription, event, events = scratch + 32, scratch + 64, scratch + 128, scratch + 192
+		return asm.Cat(
+			asm.I32(subscription), asm.I32(monotonic), asm.Store(16),
+			asm.I32(subscription), asm.I64(2_000_000), asm.Store64(24),
+			asm.Loop(
+				asm.I32(0), asm.I64(1), asm.I32(clock), p.call("clock_time_get"), asm.If(asm.Unreachable),
+				asm.I32(stdout), asm.I32(clock), asm.I32(8), p.call("write"),
+				asm.I32(subscription), asm.I32(event), asm.I32(1), asm.I32(events), p.call("poll_oneoff"), asm.If(asm.Unreachable),
+				asm.Br(0)))
 	}
 	return nil
 }
@@ -30,7 +42,7 @@ func (e Ending) code(p *program) asm.Code {
 // State sends each request to extism:host/user wcron_state, as a block of memory that it makes with extism:host/env, writes each
 // answer and a newline to stdout, and ends. An answer longer than 64 KiB traps.
 func State(end Ending, requests ...string) []byte {
-	p := newProgram("fd_write", "proc_exit")
+	p := newProgram("fd_write", "proc_exit", "clock_time_get", "poll_oneoff")
 	p.pages = 2
 	const env = "extism:host/env"
 	one := []asm.Type{i64}
@@ -41,6 +53,7 @@ func State(end Ending, requests ...string) []byte {
 	store := p.Import(env, "store_u8", []asm.Type{i64, i32}, nil)
 	state := p.Import("extism:host/user", "wcron_state", one, one)
 	write := p.writer()
+	p.calls["write"] = write
 	extend, add64, wrap := asm.Code{0xad}, asm.Code{0x7c}, asm.Code{0xa7}
 
 	const ptr, n, i, block = 0, 1, 2, 3
