@@ -28,7 +28,7 @@ type Ledger interface {
 	// Claim tries each item for the owner, all in one transaction, and answers item by item in the order given.
 	Claim(ctx context.Context, now time.Time, owner string, items []Claim) ([]Claimed, error)
 	// Finalize closes each item's claim if its token still holds it, and answers item by item in the order given. Items of
-	// concurrent calls share a transaction.
+	// concurrent calls share a transaction. It goes on in a store that a newer version has taken over, unless that forbids it.
 	Finalize(ctx context.Context, now time.Time, items []Final) ([]Finalized, error)
 	// Request carries out an operator's request. Errors: ErrNoJob, ErrNoRun, ErrNotOpen.
 	Request(ctx context.Context, now time.Time, r Request) error

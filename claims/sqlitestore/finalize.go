@@ -33,7 +33,7 @@ func (s *Store) Finalize(ctx context.Context, now time.Time, items []claims.Fina
 		}
 	}
 	answers := make([]claims.Finalized, len(items))
-	err := s.write(ctx, op, size, func(t *tx) error {
+	err := s.writeEnd(ctx, op, size, func(t *tx) error {
 		for i := range items {
 			a, err := t.finalize(now, &items[i], &kept[i])
 			if err != nil {

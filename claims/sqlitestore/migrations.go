@@ -1,7 +1,10 @@
 package sqlitestore
 
 // migrations bring a store from version i to i+1. Those that were released are never changed.
-func migrations() []string { return []string{schema1, schema2} }
+//
+// A host that is at work when another program brings its store up to date claims nothing any more, and still has to finish what it
+// has begun. So meta.oldest names the lowest version whose programs may close runs: a step that they would spoil raises it.
+func migrations() []string { return append([]string{schema1, schema2}, nextSchema()...) }
 
 // Times are milliseconds since 1970 in UTC, 0 for none.
 //
@@ -153,5 +156,6 @@ CREATE TABLE state (
 	run_id TEXT NOT NULL
 );
 CREATE UNIQUE INDEX state_key ON state (job, key);
+ALTER TABLE meta ADD COLUMN oldest INTEGER NOT NULL DEFAULT 2;
 ALTER TABLE runs ADD COLUMN counted INTEGER NOT NULL DEFAULT -1;
 `

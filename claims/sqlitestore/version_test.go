@@ -136,3 +136,48 @@ func TestOwnersOfOlderShapes(t *testing.T) {
 		}
 	}
 }
+
+// A store that a newer program has brought up to date takes nothing new from this one, and lets it end what it has begun, unless the
+// newer version says otherwise.
+func TestNewerStoreLetsRunsEnd(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	s := open(t, dir)
+	put(t, s, "a")
+	var claimed []claims.Claimed
+	for _, id := range []string{"one", "two"} {
+		name := "job-" + id
+		put(t, s, name)
+		if err := s.Request(t.Context(), t0, claims.Request{Kind: claims.Trigger, Job: name, ID: id}); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Claim(t.Context(), t0, "owner-1", []claims.Claim{{Slot: claims.ManualSlot(name, t0, id), Attempt: 1, RunID: "run-" + id}})
+		if err != nil || got[0].Status != claims.Won {
+			t.Fatalf("%+v %v", got, err)
+		}
+		claimed = append(claimed, got...)
+	}
+	leave, err := s.Join(t.Context(), t0, claims.Owner{ID: "owner-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(t, dir, "PRAGMA user_version = 99")
+	if err := s.Request(t.Context(), t0, claims.Request{Kind: claims.Trigger, Job: "a", ID: "x"}); !errors.Is(err, claims.ErrNewer) {
+		t.Errorf("a request: %v", err)
+	}
+	if err := s.Renew(t.Context(), t0, "owner-1"); !errors.Is(err, claims.ErrNewer) || !strings.Contains(err.Error(), "update this program") {
+		t.Errorf("a renewal: %v", err)
+	}
+	f := final(claimed[0].Token, claims.OK, t0)
+	f.State = []claims.StateWrite{{Key: "k", Value: []byte("v")}}
+	if got := finalize(t, s, t0, f)[0]; got.Status != claims.Done {
+		t.Errorf("%+v", got)
+	}
+	change(t, dir, "UPDATE meta SET oldest = 99")
+	if _, err := s.Finalize(t.Context(), t0, []claims.Final{final(claimed[1].Token, claims.OK, t0)}); !errors.Is(err, claims.ErrNewer) {
+		t.Errorf("a commit that the newer version has forbidden: %v", err)
+	}
+	change(t, dir, "UPDATE meta SET oldest = 2")
+	if err := leave(t.Context(), t0); err != nil {
+		t.Errorf("an owner that leaves: %v", err)
+	}
+}
