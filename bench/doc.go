@@ -3,5 +3,6 @@
 // read from the ledger afterwards, as any reader of it could.
 //
 // [Crowd] runs one host in this process, [TwoHosts] two processes on one state folder, [Killed] a process that is killed again and
-// again. Each has a program of its own below this folder, which README.md describes.
+// again, [Torture] several of them at once, judged by what their guests say. [Metering] and [Start] measure the sandbox alone, beside
+// the bare engine and beside processes. Each has a program of its own below this folder, which README.md describes.
 package bench

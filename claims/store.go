@@ -25,7 +25,8 @@ type Ledger interface {
 	// skipped with the reason.
 	// Names that the source does not have are passed over.
 	Remove(ctx context.Context, now time.Time, source string, names []string) error
-	// Claim tries each item for the owner, all in one transaction, and answers item by item in the order given.
+	// Claim tries each item for the owner, all in one transaction, and answers item by item in the order given. ErrFenced: the
+	// owner has left, or was given up.
 	Claim(ctx context.Context, now time.Time, owner string, items []Claim) ([]Claimed, error)
 	// Finalize closes each item's claim if its token still holds it, and answers item by item in the order given. Items of
 	// concurrent calls share a transaction. It goes on in a store that a newer version has taken over, unless that forbids it.

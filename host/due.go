@@ -15,8 +15,9 @@ type dueItem struct {
 	pending   *claims.Pending // nil: the job's next slot
 	index     int             // in the heap; -1: not in it
 	dead      bool            // replaced by a later item of the same job, or done
-	retryAt   time.Time       // not to be looked at before
-	lockSince time.Time       // since when the job's lock is busy
+	retryAt   time.Time       // by instant: not to be looked at before; zero: something has to come in first
+	lockSince time.Time       // by instant: since when the job's lock is busy
+	held      bool            // the job's lock was busy for so long that the slot is passed over
 	why       string          // why it has not started although it is due
 }
 
@@ -80,16 +81,18 @@ func (l *loop) collect(now time.Time) bool {
 		any = true
 	}
 	l.waiting = slices.DeleteFunc(l.waiting, func(it *dueItem) bool { return it.dead })
-	if any {
-		slices.SortStableFunc(l.waiting, func(a, b *dueItem) int {
-			switch {
-			case a.before(b):
-				return -1
-			case b.before(a):
-				return 1
-			}
-			return 0
-		})
+	if !slices.IsSortedFunc(l.waiting, dueOrder) { // new ones, and those whose claim has failed
+		slices.SortStableFunc(l.waiting, dueOrder)
 	}
 	return any
+}
+
+func dueOrder(a, b *dueItem) int {
+	switch {
+	case a.before(b):
+		return -1
+	case b.before(a):
+		return 1
+	}
+	return 0
 }

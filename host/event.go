@@ -71,23 +71,39 @@ func (h *Host) emit(e Event) {
 	}
 }
 
-// lastEvents is how long an ending host goes on delivering what is queued.
-const lastEvents = 2 * time.Second
+const (
+	lastEvents       = 2 * time.Second  // how long an ending host goes on delivering what is queued
+	observerPatience = 30 * time.Second // and how long it waits for an OnEvent that does not return
+)
 
-// deliver calls OnEvent until the queue is closed and empty, or an ending host gives a slow observer up.
+// deliver calls OnEvent until ending is closed and the queue is empty, or the host gives a slow observer up. The queue is never
+// closed: a goroutine that outlives the drain may still want to tell something.
 func (h *Host) deliver(ending <-chan struct{}) {
-	var limit <-chan time.Time
-	for e := range h.events {
+	for ended := false; !ended; {
 		select {
+		case e := <-h.events:
+			h.tell(e)
 		case <-ending:
-			ending, limit = nil, time.After(lastEvents)
-		case <-limit:
-			return
+		}
+		select {
+		case <-ending: // also where more events are waiting
+			ended = true
 		default:
 		}
-		h.cfg.OnEvent(e)
-		if n := h.dropped.Swap(0); n > 0 {
-			h.cfg.OnEvent(Event{Kind: Lost, Time: h.now(), Count: n})
+	}
+	for limit := time.Now().Add(lastEvents); time.Now().Before(limit); {
+		select {
+		case e := <-h.events:
+			h.tell(e)
+		default:
+			return
 		}
+	}
+}
+
+func (h *Host) tell(e Event) {
+	h.cfg.OnEvent(e)
+	if n := h.dropped.Swap(0); n > 0 {
+		h.cfg.OnEvent(Event{Kind: Lost, Time: h.now(), Count: n})
 	}
 }

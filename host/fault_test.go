@@ -210,9 +210,9 @@ func TestModuleIsTriedAgain(t *testing.T) {
 		}}}
 		r := launch(t, privateDir(t), nil, flaky, broken)
 		r.await("both failures", func() bool { return r.told(JobBroken, "flaky") == 1 && r.told(JobBroken, "broken") == 1 })
-		time.Sleep(compileRetry + time.Second)
+		time.Sleep(rebuildFirst + time.Second)
 		r.await("the second attempt", func() bool { return r.told(JobReady, "flaky") == 1 })
-		time.Sleep(10 * compileRetry)
+		time.Sleep(2 * rebuildLast)
 		if reads.Load() != 2 || bad.Load() != 1 {
 			t.Errorf("the modules were read %d and %d times", reads.Load(), bad.Load())
 		}
@@ -224,4 +224,175 @@ func TestModuleIsTriedAgain(t *testing.T) {
 		}
 		r.close()
 	})
+}
+
+// One job's lock that cannot be taken, for whatever reason, keeps no other job from starting.
+func TestOneLockThatFailsStarvesNobody(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := launch(t, privateDir(t), func(c *Config) { c.Store = &lockless{c.Store} },
+			Job{Name: "bad", Module: Bytes(guest.Greet("x")), Schedule: "* * * * * *"},
+			Job{Name: "good", Module: Bytes(guest.Greet("x")), Schedule: "* * * * * *"})
+		time.Sleep(20*time.Second + 500*time.Millisecond)
+		if n := len(r.runs("good")); n < 19 {
+			t.Errorf("%d runs", n)
+		}
+		if got := verdicts(r.slots("good")); strings.Contains(got, "missed") {
+			t.Errorf("slots: %s", got)
+		}
+		status, err := r.host.Status(t.Context())
+		if err != nil || status[0].Waiting.IsZero() || !strings.Contains(status[0].Reason, "not permitted") {
+			t.Errorf("%+v %v", status[0], err)
+		}
+		r.close()
+	})
+}
+
+// lockless is a store that cannot lock the job "bad".
+type lockless struct{ claims.Store }
+
+func (s *lockless) LockJob(ctx context.Context, job string, lane int) (func(), error) {
+	if job == "bad" {
+		return nil, fmt.Errorf("lock job %q: %w", job, syscall.EPERM)
+	}
+	return s.Store.LockJob(ctx, job, lane)
+}
+
+// An owner that cannot be probed keeps nobody from recovering what others have left.
+func TestOneOwnerThatCannotBeProbed(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		dir := privateDir(t)
+		now := time.Now().UTC()
+		deadOwner(t, dir, "job", now, now.Add(time.Hour))
+		s := openStore(t, dir)
+		for i, owner := range []string{"p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8"} { // looked at in any order
+			name := fmt.Sprintf("of-%s", owner)
+			rows, err := s.Put(t.Context(), now, "another", []claims.Put{{Name: name, Schedule: "@every 1m", Timezone: "UTC", First: now}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = s.Claim(t.Context(), now, owner, []claims.Claim{{
+				Slot: claims.ScheduledSlot(name, now), Attempt: 1, RunID: fmt.Sprintf("01900000-0000-7000-8000-00000000010%d", i),
+				From: rows[0].Next, Next: now.Add(time.Minute), Deadline: now.Add(time.Hour),
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Close()
+		r := launch(t, dir, func(c *Config) { c.Store = &unprobed{c.Store} }, Job{Name: "job", Module: Bytes(guest.Exit(0)), Schedule: "@every 1m"})
+		time.Sleep(DefaultOrphanGrace + 1500*time.Millisecond)
+		if n := r.told(Recovered, "job"); n != 1 {
+			t.Errorf("recovered %d times", n)
+		}
+		r.close()
+	})
+}
+
+type unprobed struct{ claims.Store }
+
+func (s *unprobed) Probe(ctx context.Context, owner string) (claims.Probe, error) {
+	if strings.HasPrefix(owner, "p") {
+		return claims.Probe{Release: func() {}}, syscall.EACCES
+	}
+	return s.Store.Probe(ctx, owner)
+}
+
+// A store that was closed ends the host instead of failing for ever.
+func TestClosedStoreEndsTheHost(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := openStore(t, privateDir(t))
+		h, err := New(Config{Store: store, Jobs: NewJobs(Job{Name: "job", Module: Bytes(guest.Exit(0)), Schedule: "@every 1s"})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- h.Run(context.Background()) }()
+		time.Sleep(3 * time.Second)
+		store.Close()
+		if err := <-done; !errors.Is(err, claims.ErrClosed) {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+// A second signal while a claim is under way kills what that claim starts as well.
+func TestAbortDuringAClaim(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := launch(t, privateDir(t), func(c *Config) { c.Store = &slowClaims{c.Store, 3 * time.Second} },
+			Job{Name: "long", Module: Bytes(guest.Sleep(time.Hour)), Schedule: "@every 5s", Timeout: Unlimited})
+		time.Sleep(6 * time.Second)
+		r.stop()
+		time.Sleep(time.Second)
+		r.host.Abort()
+		begun := time.Now()
+		r.close()
+		if took := time.Since(begun); took > 3*time.Second {
+			t.Errorf("the end took %s", took)
+		}
+		if got := outcomes(r.lastRuns); got != "killed/shutdown" {
+			t.Errorf("runs: %s", got)
+		}
+	})
+}
+
+// An observer may ask the host what it likes, at its end too, and one that never returns does not keep the host from ending.
+func TestObserversThatAskAndBlock(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		var host atomic.Pointer[Host]
+		asked := make(chan error, 100)
+		r := launch(t, privateDir(t), func(c *Config) {
+			c.OnEvent = func(Event) {
+				time.Sleep(100 * time.Millisecond) // the loop may be over by then
+				_, err := host.Load().Status(context.Background())
+				asked <- err
+			}
+		}, Job{Name: "job", Module: Bytes(guest.Exit(0)), Schedule: "@every 1s"})
+		host.Store(r.host)
+		time.Sleep(3 * time.Second)
+		r.close()
+		for len(asked) > 1 {
+			<-asked
+		}
+		if err := <-asked; !errors.Is(err, ErrNotRunning) {
+			t.Errorf("asked at the end: %v", err)
+		}
+
+		release := make(chan struct{})
+		store := openStore(t, privateDir(t))
+		defer store.Close()
+		h, err := New(Config{Store: store, Jobs: NewJobs(), OnEvent: func(Event) { <-release }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := h.Run(ctx); err == nil || !strings.Contains(err.Error(), "OnEvent") {
+			t.Errorf("Run: %v", err)
+		}
+		close(release)
+	})
+}
+
+// A shutdown never waits for the ledger's lock, and is an orderly end without it too.
+func TestEndWhileTheLedgerIsLocked(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := launch(t, privateDir(t), func(c *Config) { c.Store = &noLeave{c.Store} },
+			Job{Name: "job", Module: Bytes(guest.Exit(0)), Schedule: "@every 1s"})
+		time.Sleep(3 * time.Second)
+		begun := time.Now()
+		r.close() // it wants Run to return nil
+		if took := time.Since(begun); took > 5*time.Second {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+type noLeave struct{ claims.Store }
+
+func (s *noLeave) Join(ctx context.Context, now time.Time, o claims.Owner) (func(context.Context, time.Time) error, error) {
+	_, err := s.Store.Join(ctx, now, o)
+	return func(ctx context.Context, _ time.Time) error {
+		<-ctx.Done()
+		return fmt.Errorf("leave: %w", ctx.Err())
+	}, err
 }

@@ -21,7 +21,7 @@ type Host struct {
 	budget  *sandbox.Budget
 	ran     atomic.Bool
 	asks    chan func(*loop) // questions for the loop
-	over    chan struct{}    // closed when the loop answers no more
+	over    chan struct{}    // closed when the loop answers no more, before the last events are delivered
 	poke    chan struct{}    // asks for a poll of the ledger now
 	abort   chan struct{}    // closed when the drain is to be cut short
 	once    sync.Once        // closes abort
@@ -63,7 +63,8 @@ func (h *Host) Run(ctx context.Context) error {
 	if !h.ran.CompareAndSwap(false, true) {
 		return errors.New("run host: Run was called before")
 	}
-	defer close(h.over)
+	over := sync.OnceFunc(func() { close(h.over) })
+	defer over()
 	background := context.WithoutCancel(ctx)
 	defer func() { _ = h.engine.Close(background) }()
 
@@ -77,22 +78,31 @@ func (h *Host) Run(ctx context.Context) error {
 		return fmt.Errorf("run host: join the ledger: %w", err)
 	}
 
-	var delivery sync.WaitGroup
-	ending := make(chan struct{})
-	if h.cfg.OnEvent != nil {
-		delivery.Go(func() { h.deliver(ending) })
-	}
+	ending, told := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(told)
+		h.deliver(ending)
+	}()
 	h.emit(Event{Kind: HostStarted, Reason: h.cfg.Instance})
 	l := newLoop(background, h)
 	err = l.run(ctx)
+	over()
 	h.emit(Event{Kind: HostStopped, Reason: h.cfg.Instance})
 	close(ending)
-	close(h.events)
-	delivery.Wait()
+	select {
+	case <-told:
+	case <-time.After(observerPatience):
+		err = errors.Join(err, fmt.Errorf("run host: OnEvent has not returned for %s; its goroutine is left behind", observerPatience))
+	}
 
 	leaving, cancel := context.WithTimeout(background, leaveTimeout)
 	defer cancel()
-	return errors.Join(err, leave(leaving, h.now()))
+	left := leave(leaving, h.now())
+	if left != nil && leaving.Err() != nil { // the owner's lock is given back, and says the same as the record would
+		h.log(Event{Kind: TickFailed, Reason: "record the end of this host", Err: left})
+		left = nil
+	}
+	return errors.Join(err, left)
 }
 
 // leaveTimeout bounds the last write: a shutdown never waits for the ledger's lock.
@@ -139,8 +149,11 @@ func (h *Host) release(bytes int64) {
 	}
 }
 
-// now is the one place where the host reads the clock. Ledger times have millisecond precision.
+// now and instant are the two places where the host reads the clock. Ledger times have millisecond precision.
 func (h *Host) now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+
+// instant is for waits: it carries the monotonic reading, so that a clock that is set does not lengthen them.
+func (h *Host) instant() time.Time { return time.Now() }
 
 // do runs f in the loop's goroutine and waits for it.
 func (h *Host) do(ctx context.Context, f func(*loop)) error {

@@ -361,6 +361,7 @@ func TestNineInTorontoForAYear(t *testing.T) {
 
 // An output that is too long to travel with the commit is a file: it is there, whole, when the outcome is.
 func TestLongOutput(t *testing.T) {
+	line := strings.Repeat("long ", 800) + "\n"
 	for _, spooled := range []bool{true, false} {
 		t.Run(fmt.Sprintf("spooled %t", spooled), func(t *testing.T) {
 			spool := ""
@@ -368,7 +369,7 @@ func TestLongOutput(t *testing.T) {
 				spool = privateDir(t)
 			}
 			r := launch(t, privateDir(t), func(c *Config) { c.Spool = spool },
-				Job{Name: "flood", Module: Bytes(guest.Flood()), Schedule: "@every 1s", Timeout: 50 * time.Millisecond, Output: 300 << 10})
+				Job{Name: "flood", Module: Bytes(guest.FloodOf(line)), Schedule: "@every 1s", Timeout: 50 * time.Millisecond, Output: 300 << 10})
 			r.await("two runs", func() bool { return r.told(EndedRun, "flood") >= 2 })
 			r.close() // its audit reads every output back
 			for _, run := range r.lastRuns {

@@ -16,13 +16,14 @@ import (
 type job struct {
 	def     Job
 	row     claims.Job     // Name is empty until the job is registered
-	spec    *schedule.Spec // nil: only when asked for, or badSpec
-	badSpec string         // why its schedule cannot be computed
+	spec    *schedule.Spec // the schedule that the ledger has in force; nil: only when asked for, or it cannot be read
+	badSpec string         // why the schedule of its definition cannot be computed
 	item    *dueItem       // its next slot
 	mod     *module        // compiled: what runs from now on; nil: nothing yet
 	want    *module        // what it is to run; equal to mod once that is compiled
 	running map[string]*run
 	busy    bool // a claim of its next slot is under way
+	puts    int  // registrations under way; until they are through its due times may be those of an earlier schedule
 }
 
 // reload takes over the source's present set: what is new or changed is registered, what is gone is removed. Runs in flight go on.
@@ -35,13 +36,17 @@ func (l *loop) reload() {
 			l.h.emit(Event{Kind: JobBroken, Job: def.Name, Reason: "two jobs have this name; the first one counts"})
 			continue
 		}
+		if def.Name == "" {
+			l.h.emit(Event{Kind: JobBroken, Digest: def.Module.Digest, Reason: "the job has no name; give it one"})
+			continue
+		}
 		names[def.Name] = true
 		j := l.jobs[def.Name]
 		if j != nil && sameJob(j.def, def) {
 			continue
 		}
 		if j == nil {
-			j = &job{running: map[string]*run{}}
+			j = &job{running: l.runsOf(def.Name)}
 			l.jobs[def.Name] = j
 		}
 		l.define(j, def)
@@ -61,22 +66,31 @@ func (l *loop) reload() {
 	}
 }
 
-// define gives a job its definition of now.
+// runsOf are the runs in flight of a job of that name that was removed: a new one of the name waits for them.
+func (l *loop) runsOf(name string) map[string]*run {
+	of := map[string]*run{}
+	for id, r := range l.running {
+		if r.def.Name == name {
+			of[id] = r
+		}
+	}
+	return of
+}
+
+// define gives a job its definition of now. Its schedule is in force once the ledger has it.
 func (l *loop) define(j *job, def Job) {
 	j.def = def
 	l.shared.mu.Lock()
 	l.shared.defs[def.Name] = def
 	l.shared.mu.Unlock()
 	j.badSpec = ""
-	if spec, err := parse(def.Schedule, def.Timezone, def.Name, j.row.Anchor); err != nil {
+	if _, err := parse(def.Schedule, def.Timezone, def.Name, j.row.Anchor); err != nil {
 		j.badSpec = err.Error()
-	} else {
-		j.spec = spec
 	}
 	if why := firstOf(def.Broken, j.badSpec); why != "" {
 		l.h.emit(Event{Kind: JobBroken, Job: def.Name, Digest: def.Module.Digest, Reason: why})
 	}
-	if def.Broken == "" {
+	if def.Broken == "" && def.Unready == "" {
 		l.wantModule(j)
 	}
 }
@@ -132,7 +146,10 @@ func (l *loop) register(jobs []*job) {
 	var puts []claims.Put
 	var of []*job
 	for _, j := range jobs {
-		if j.badSpec != "" || (j.def.Broken != "" && j.def.Schedule == "") {
+		if l.jobs[j.def.Name] != j { // removed since it was to be registered
+			continue
+		}
+		if j.badSpec != "" || j.def.Unready != "" || (j.def.Broken != "" && j.def.Schedule == "") {
 			continue
 		}
 		p, err := j.def.Registration(now)
@@ -140,6 +157,7 @@ func (l *loop) register(jobs []*job) {
 			continue // badSpec has said so
 		}
 		puts, of = append(puts, p), append(of, j)
+		j.puts++
 	}
 	if len(puts) == 0 {
 		return
@@ -147,9 +165,12 @@ func (l *loop) register(jobs []*job) {
 	l.write(func(ctx context.Context) func() {
 		rows, err := l.h.cfg.Store.Put(ctx, now, l.h.cfg.Source, puts)
 		return func() {
+			for _, j := range of {
+				j.puts--
+			}
 			if err != nil {
 				l.fail("register jobs", err)
-				l.later(func() { l.register(of) })
+				l.later(time.Second, func() { l.register(of) })
 				return
 			}
 			for i, row := range rows {
@@ -173,7 +194,7 @@ func (l *loop) remove(names []string) {
 		return func() {
 			if err != nil {
 				l.fail("remove jobs", err)
-				l.later(func() { l.remove(slices.DeleteFunc(names, func(n string) bool { return l.jobs[n] != nil })) })
+				l.later(time.Second, func() { l.remove(slices.DeleteFunc(names, func(n string) bool { return l.jobs[n] != nil })) })
 				return
 			}
 			for _, n := range names {
@@ -200,11 +221,10 @@ func (l *loop) setRow(j *job, row claims.Job) {
 	if row.Name == "" || row.Rev < j.row.Rev {
 		return
 	}
-	anchored := !row.Anchor.Equal(j.row.Anchor)
-	j.row = row
-	if anchored && j.def.Schedule != "" && j.badSpec == "" {
-		j.spec, _ = parse(j.def.Schedule, j.def.Timezone, j.def.Name, row.Anchor)
+	if row.Schedule != j.row.Schedule || row.Timezone != j.row.Timezone || !row.Anchor.Equal(j.row.Anchor) || j.row.Name == "" {
+		j.spec, _ = parse(row.Schedule, row.Timezone, row.Name, row.Anchor)
 	}
+	j.row = row
 	if j.busy {
 		return // the claim's answer brings a newer row
 	}
@@ -254,10 +274,8 @@ func (l *loop) nextWrite() {
 	})
 }
 
-// later posts f after a pause, for a write that failed.
-func (l *loop) later(f func()) { l.postponed(time.Second, f) }
-
-func (l *loop) postponed(pause time.Duration, f func()) {
+// later posts f after a pause, for what failed and is tried again.
+func (l *loop) later(pause time.Duration, f func()) {
 	l.wg.Go(func() {
 		select {
 		case <-time.After(pause):
@@ -273,7 +291,7 @@ func sameJob(a, b Job) bool {
 		a.Timeout == b.Timeout && a.StartTimeout == b.StartTimeout && a.Memory == b.Memory && a.Fuel == b.Fuel && a.Output == b.Output &&
 		a.Entry == b.Entry && slices.Equal(a.Args, b.Args) && maps.Equal(a.Env, b.Env) && bytes.Equal(a.Input, b.Input) &&
 		a.Missed == b.Missed && a.Repeat == b.Repeat && a.HistoryRuns == b.HistoryRuns && a.HistoryBytes == b.HistoryBytes &&
-		a.Broken == b.Broken && a.Note == b.Note && a.Retry.Retries == b.Retry.Retries && a.Retry.Min == b.Retry.Min &&
+		a.Broken == b.Broken && a.Unready == b.Unready && a.Note == b.Note && a.Retry.Retries == b.Retry.Retries && a.Retry.Min == b.Retry.Min &&
 		a.Retry.Max == b.Retry.Max && slices.Equal(a.Retry.On, b.Retry.On)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wcron/wcron/claims"
@@ -27,12 +28,14 @@ type loop struct {
 	waiting  []*dueItem         // due, in due order; each with the reason why it has not started
 	pending  map[string]*dueItem
 	running  map[string]*run
+	foreign  map[string]string // by job: a run of another host that is in flight, as of the last poll
 
 	claiming bool
 	writes   []func(context.Context) func() // registrations, one at a time, in order
 	writing  bool
 	first    bool // the first poll has been applied
 	draining bool
+	killing  bool // what runs is killed, and what still starts is killed as well
 	finished bool // Only: the slot has its verdict
 	fatal    error
 
@@ -44,6 +47,7 @@ type shared struct {
 	mu    sync.Mutex
 	defs  map[string]Job      // by name, for recovery's retry policy
 	ended map[string]struct{} // jobs with runs that ended since the last prune
+	waits atomic.Bool         // there is pending work
 }
 
 func newLoop(ctx context.Context, h *Host) *loop {
@@ -62,11 +66,13 @@ func newLoop(ctx context.Context, h *Host) *loop {
 	return l
 }
 
-// post hands a result to the loop; it is dropped when the loop has ended.
-func (l *loop) post(f func()) {
+// post hands a result to the loop, and reports false when it is dropped because the loop has ended.
+func (l *loop) post(f func()) bool {
 	select {
 	case l.inbox <- f:
+		return true
 	case <-l.gone:
+		return false
 	}
 }
 
@@ -114,16 +120,20 @@ func (l *loop) drainInbox() {
 	}
 }
 
-// wait is how long nothing needs to be done unless something comes in.
+// wait is how long nothing needs to be done unless something comes in. While a claim is under way nothing can be claimed, and its
+// answer comes in.
 func (l *loop) wait() time.Duration {
-	now := l.h.now()
 	wait := l.h.cfg.rhythm.wait
-	if len(l.due) > 0 {
-		wait = min(wait, l.due[0].at.Sub(now))
+	if l.claiming {
+		return wait
 	}
+	if len(l.due) > 0 {
+		wait = min(wait, l.due[0].at.Sub(l.h.now()))
+	}
+	instant := l.h.instant()
 	for _, it := range l.waiting {
 		if !it.dead && !it.retryAt.IsZero() {
-			wait = min(wait, it.retryAt.Sub(now))
+			wait = min(wait, it.retryAt.Sub(instant))
 		}
 	}
 	return max(wait, 0)
@@ -141,6 +151,7 @@ func (l *loop) drain(stopBackground context.CancelFunc) {
 	defer limit.Stop()
 	var last <-chan time.Time
 	kill := func() {
+		l.killing = true
 		for _, r := range l.running {
 			r.kill(errShutdown)
 		}
@@ -154,7 +165,9 @@ func (l *loop) drain(stopBackground context.CancelFunc) {
 		case f := <-l.h.asks:
 			f(l)
 		case <-limit.C:
-			kill()
+			if !l.killing {
+				kill()
+			}
 		case <-abort:
 			abort = nil
 			kill()
@@ -182,7 +195,9 @@ func (l *loop) fail(op string, err error) {
 		return
 	}
 	l.h.emit(Event{Kind: TickFailed, Reason: op, Err: err})
-	if errors.Is(err, claims.ErrNewer) || errors.Is(err, claims.ErrFenced) || errors.Is(err, claims.ErrCorrupt) {
-		l.fatal = err
+	for _, end := range []error{claims.ErrNewer, claims.ErrFenced, claims.ErrCorrupt, claims.ErrClosed} {
+		if errors.Is(err, end) {
+			l.fatal = err
+		}
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/wcron/wcron/sandbox"
@@ -16,10 +18,18 @@ type module struct {
 	digest   string
 	load     func() ([]byte, error)
 	jobs     map[*job]bool
-	runs     int
+	users    int // claims under way and runs
 	compiled *sandbox.Module
 	err      error
+	failed   int // how often it could not be built before, for reasons that may pass
 }
+
+// A module that failed for a reason which is not its own is tried again: its file could not be read, or the process that compiled
+// it was killed. Soon at first, then less often.
+const (
+	rebuildFirst = 5 * time.Second
+	rebuildLast  = 5 * time.Minute
+)
 
 // wantModule asks for the module of a job's definition. Until it is compiled the job goes on with the one that it has.
 func (l *loop) wantModule(j *job) {
@@ -29,8 +39,12 @@ func (l *loop) wantModule(j *job) {
 	}
 	old := j.want
 	m := l.modules[digest]
-	if m == nil || m.err != nil { // a changed definition is a new attempt
-		m = &module{digest: digest, load: j.def.Module.Load, jobs: map[*job]bool{}}
+	if m == nil || m.err != nil {
+		failed := 0
+		if m != nil {
+			failed = m.failed + 1
+		}
+		m = &module{digest: digest, load: j.def.Module.Load, jobs: map[*job]bool{}, failed: failed}
 		l.modules[digest] = m
 		l.compile = append(l.compile, m)
 	}
@@ -53,10 +67,6 @@ func (l *loop) adopt(j *job, m *module) {
 		l.releaseModule(old, j)
 	}
 }
-
-// compileRetry is how long a module waits that failed for a reason which is not its own: its file could not be read, or the
-// process that compiled it was killed.
-const compileRetry = time.Minute
 
 // mostCompiles is how many modules are compiled at a time: on half of the processors, so that jobs run on meanwhile. In processes
 // of their own there are two at least, so that one which takes its whole time holds up no other.
@@ -107,28 +117,34 @@ func (l *loop) built(m *module, compiled *sandbox.Module, err error) {
 	m.compiled, m.err = compiled, err
 	for j := range m.jobs {
 		if err != nil {
-			l.h.emit(Event{Kind: JobBroken, Job: j.def.Name, Digest: m.digest, Reason: err.Error()})
+			if m.failed == 0 {
+				l.h.emit(Event{Kind: JobBroken, Job: j.def.Name, Digest: m.digest, Reason: err.Error()})
+			}
 			continue
 		}
 		l.adopt(j, m)
 		l.h.emit(Event{Kind: JobReady, Job: j.def.Name, Digest: m.digest})
 	}
-	var own *sandbox.ModuleError
-	if err != nil && !errors.As(err, &own) {
-		l.postponed(compileRetry, func() { l.recompile(m) })
+	if mayPass(err) {
+		l.later(min(rebuildFirst<<min(m.failed, 20), rebuildLast), func() { l.rebuild(m) })
 	}
 	l.retire(m)
 	l.nextCompile()
 }
 
-// recompile tries again with a module that failed, if a job still waits for it.
-func (l *loop) recompile(m *module) {
-	if len(m.jobs) == 0 {
-		return
+// mayPass says whether building a module can succeed another time: the reason is not in its bytes.
+func mayPass(err error) bool {
+	var refused *sandbox.ModuleError
+	return err != nil && !errors.As(err, &refused)
+}
+
+// rebuild tries a module again for the jobs that still want it.
+func (l *loop) rebuild(m *module) {
+	for _, j := range slices.Collect(maps.Keys(m.jobs)) {
+		if j.want == m {
+			l.wantModule(j)
+		}
 	}
-	m.err = nil
-	l.compile = append(l.compile, m)
-	l.nextCompile()
 }
 
 // releaseModule says that a job needs a module no more.
@@ -142,7 +158,7 @@ func (l *loop) releaseModule(m *module, j *job) {
 
 // retire closes a module that nobody needs.
 func (l *loop) retire(m *module) {
-	if len(m.jobs) > 0 || m.runs > 0 || (m.compiled == nil && m.err == nil) {
+	if len(m.jobs) > 0 || m.users > 0 || (m.compiled == nil && m.err == nil) {
 		return
 	}
 	if l.modules[m.digest] == m {

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -40,6 +41,7 @@ func (w *watcher) look(ctx context.Context) error {
 		return err
 	}
 	now := w.l.h.now()
+	var errs []error // what cannot be recovered keeps nobody else from it
 	byOwner := map[string][]claims.Open{}
 	seen := map[string]time.Time{}
 	for _, o := range open {
@@ -51,18 +53,16 @@ func (w *watcher) look(ctx context.Context) error {
 		if o.Owner != w.l.h.cfg.Instance {
 			byOwner[o.Owner] = append(byOwner[o.Owner], o)
 		} else if !o.Deadline.IsZero() && now.After(o.Deadline) {
-			if err := w.close(ctx, o, "its deadline passed and its guest was not gone", "this host's own claim"); err != nil {
-				return err
-			}
+			errs = append(errs, w.close(ctx, o, "its deadline passed and its guest was not gone", "this host's own claim"))
 		}
 	}
 	w.firstSeen = seen
 	if len(byOwner) == 0 {
-		return nil
+		return errors.Join(errs...)
 	}
 	owners, err := w.l.h.cfg.Store.Owners(ctx)
 	if err != nil {
-		return err
+		return errors.Join(append(errs, err)...)
 	}
 	records := map[string]claims.Owner{}
 	for _, o := range owners {
@@ -73,11 +73,9 @@ func (w *watcher) look(ctx context.Context) error {
 		if !ok {
 			record = claims.Owner{ID: id}
 		}
-		if err := w.judge(ctx, record, of); err != nil {
-			return err
-		}
+		errs = append(errs, w.judge(ctx, record, of))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // judge recovers what an owner has left, holding its lock meanwhile so that nobody comes back as it.
@@ -89,13 +87,12 @@ func (w *watcher) judge(ctx context.Context, owner claims.Owner, open []claims.O
 	defer probe.Release()
 	verdict, why := claims.JudgeOwner(owner, probe)
 	now := w.l.h.now()
+	var errs []error
 	graces := claims.Graces{OrphanGrace: w.l.h.cfg.OrphanGrace, Lease: w.l.h.cfg.Lease}
 	for _, o := range open {
 		ok, reason := claims.Recoverable(o, verdict, why, owner.Seen, w.firstSeen[o.RunID], now, graces)
 		if ok {
-			if err := w.close(ctx, o, reason, fmt.Sprintf("%s: %s", verdict, why)); err != nil {
-				return err
-			}
+			errs = append(errs, w.close(ctx, o, reason, fmt.Sprintf("%s: %s", verdict, why)))
 		} else if o.Deadline.IsZero() && now.Sub(owner.Seen) > w.l.h.cfg.Lease && !w.stalled[o.RunID] {
 			w.stalled[o.RunID] = true
 			w.l.h.emit(Event{
@@ -104,7 +101,7 @@ func (w *watcher) judge(ctx context.Context, owner claims.Owner, open []claims.O
 			})
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // close finalizes an orphan with its own token: a failed attempt, which the job's policy may try again.

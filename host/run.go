@@ -48,13 +48,19 @@ var (
 // start lets a won claim run on a goroutine of its own.
 func (l *loop) start(t *attempt, a claims.Claimed, now time.Time) {
 	r := &run{
-		token: a.Token, slot: t.claim.Slot, attempt: t.claim.Attempt, def: t.job.def, mod: t.mod, row: a.Job,
+		token: a.Token, slot: t.claim.Slot, attempt: t.claim.Attempt, def: t.def, mod: t.mod, row: a.Job,
 		input: a.Input, by: a.By, standsFor: t.claim.StandsFor, claimedAt: now, deadline: t.claim.Deadline, unlock: sync.OnceFunc(t.unlock),
 		reserved: t.reserved,
 	}
 	r.ctx, r.kill = context.WithCancelCause(l.ctx)
 	l.running[r.token.RunID] = r
-	t.job.running[r.token.RunID] = r
+	if j := l.jobs[r.def.Name]; j != nil {
+		j.running[r.token.RunID] = r
+	}
+	t.mod.users++
+	if l.killing {
+		r.kill(errShutdown)
+	}
 	l.wg.Go(func() {
 		rec := output.New(r.token.RunID, output.Config{Dir: l.h.cfg.Spool, Limit: r.def.output()})
 		f := l.execute(r, rec)
@@ -78,7 +84,14 @@ func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 	state, reason := l.mayStart(r)
 	if reason != "" {
 		l.h.release(r.reserved)
-		return fault(f, l.h.now(), reason)
+		f = fault(f, l.h.now(), reason)
+		switch why := context.Cause(r.ctx); {
+		case errors.Is(why, errCancelled):
+			f.Outcome, f.Cause, f.Reason = claims.Killed, claims.Cancelled, "cancelled before its start"
+		case errors.Is(why, errShutdown):
+			f.Outcome, f.Cause, f.Reason = claims.Killed, claims.Shutdown, "the host was shut down before its start"
+		}
+		return f
 	}
 	rec.Begin()
 
@@ -207,7 +220,7 @@ func unkeepable(err error) bool {
 // ended takes a run out of the loop's state and tells what it came to.
 func (l *loop) ended(r *run, f claims.Final, done claims.Finalized, err error) {
 	delete(l.running, r.token.RunID)
-	r.mod.runs--
+	r.mod.users--
 	l.retire(r.mod)
 	l.shared.mu.Lock()
 	l.shared.ended[r.def.Name] = struct{}{}
@@ -239,7 +252,7 @@ func (l *loop) after(r *run, e Event, done claims.Finalized) {
 	if l.h.cfg.Only == r.slot.ID && final {
 		l.finished = true
 	}
-	// The job may have been removed and added again meanwhile: then it is another one, and this run is none of its own.
+	// The job may have been removed and added again meanwhile: then it is another one, which only waits for this run to be gone.
 	if j := l.jobs[r.def.Name]; j != nil && j.running[r.token.RunID] == r {
 		delete(j.running, r.token.RunID)
 		l.setRow(j, done.Job)

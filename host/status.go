@@ -16,7 +16,7 @@ type JobState string
 const (
 	Active    JobState = "active"    // it runs when it is due
 	OnDemand  JobState = "manual"    // it has no schedule
-	Compiling JobState = "compiling" // it runs once its module is compiled
+	Compiling JobState = "compiling" // it runs once its module is there and compiled
 	Broken    JobState = "broken"    // it cannot run; the reason says what to do
 	Paused    JobState = "paused"
 	Disabled  JobState = "disabled" // its guest asked for it with exit 78
@@ -73,8 +73,8 @@ func (j *job) state(budget int64) (JobState, string) {
 		return Broken, why
 	case j.row.Paused:
 		return Paused, j.row.Reason
-	case j.mod == nil:
-		return Compiling, ""
+	case j.mod == nil, j.def.Unready != "":
+		return Compiling, j.def.Unready
 	case j.row.Done:
 		return Finished, "its repeat limit is reached"
 	case j.def.Schedule == "":

@@ -9,15 +9,16 @@ import (
 	"github.com/wcron/wcron/claims"
 )
 
-// attempt is a claim that the loop asks for.
+// attempt is a claim that the loop asks for. The job may change while the claim is under way: it runs as it was when it was due.
 type attempt struct {
 	item     *dueItem
 	job      *job
+	def      Job
 	claim    claims.Claim
-	mod      *module // nil: nothing is to run
+	mod      *module // held by this attempt; nil: nothing is to run
 	unlock   func()
-	lockBusy string // the job's lock was not to be had
-	reserved int64  // of the memory budget
+	lockErr  error // the job's lock was not to be had
+	reserved int64 // of the memory budget
 }
 
 // tick claims what is due and can start. It looks at due times only, never at all jobs.
@@ -25,16 +26,17 @@ func (l *loop) tick() {
 	if l.claiming || l.draining {
 		return
 	}
-	now := l.h.now()
+	now, instant := l.h.now(), l.h.instant()
 	fresh := l.collect(now)
-	if len(l.waiting) == 0 || (!fresh && l.free() == 0 && !l.retryDue(now)) {
+	if len(l.waiting) == 0 || (!fresh && l.free() == 0 && !l.retryDue(instant)) {
 		return
 	}
 	var tries []*attempt
 	keep := l.waiting[:0]
 	for _, it := range l.waiting {
 		var try *attempt
-		if len(tries) < claimBatch && !it.retryAt.After(now) {
+		if len(tries) < claimBatch && !it.retryAt.After(instant) {
+			it.retryAt = time.Time{}
 			try, it.why = l.consider(it, now, tries)
 		}
 		if try == nil {
@@ -50,9 +52,9 @@ func (l *loop) tick() {
 	}
 }
 
-func (l *loop) retryDue(now time.Time) bool {
+func (l *loop) retryDue(instant time.Time) bool {
 	for _, it := range l.waiting {
-		if !it.retryAt.IsZero() && !it.retryAt.After(now) {
+		if !it.retryAt.IsZero() && !it.retryAt.After(instant) {
 			return true
 		}
 	}
@@ -67,6 +69,8 @@ func (l *loop) consider(it *dueItem, now time.Time, tries []*attempt) (*attempt,
 		return nil, "the job is not registered here"
 	case j.busy:
 		return nil, "a claim is under way"
+	case j.puts > 0:
+		return nil, "its registration is under way"
 	case it.pending != nil:
 		return l.considerPending(it, j, now, tries)
 	}
@@ -83,8 +87,11 @@ func (l *loop) considerSlot(it *dueItem, j *job, now time.Time, tries []*attempt
 			refuse = fmt.Sprintf("run %s was still running", id)
 		}
 	}
-	if refuse == "" && !it.lockSince.IsZero() && now.Sub(it.lockSince) > lockPatience {
+	if refuse == "" && it.held {
 		refuse = "an earlier process may still act: the job's lock is held and no run is recorded"
+		if id := l.foreign[j.def.Name]; id != "" {
+			refuse = fmt.Sprintf("run %s of another host was still running", id)
+		}
 	}
 	if refuse == "" && !j.row.Paused {
 		if why := l.cannotStart(j, tries); why != "" {
@@ -94,7 +101,7 @@ func (l *loop) considerSlot(it *dueItem, j *job, now time.Time, tries []*attempt
 	p := claims.Plan(claims.Due{
 		Job: j.row, Next: j.spec.Next, Now: now, Policy: j.def.Missed, Since: l.begun, Refuse: refuse,
 	})
-	try := &attempt{item: it, job: j, claim: claims.Claim{
+	try := &attempt{item: it, job: j, def: j.def, claim: claims.Claim{
 		Slot: claims.ScheduledSlot(j.def.Name, p.At), Attempt: 1, From: j.row.Next, Next: p.Next, Passed: p.Passed, StandsFor: p.StandsFor,
 		IfBusy: "a run of another host was still running",
 	}}
@@ -111,13 +118,16 @@ func (l *loop) considerPending(it *dueItem, j *job, now time.Time, tries []*atte
 	if why := j.refusal(l.h.cfg.MemoryBudget); why != "" {
 		return nil, why
 	}
+	if j.row.Paused && it.pending.Slot.Kind == claims.Scheduled {
+		return nil, "the job is paused"
+	}
 	for id := range j.running {
 		return nil, fmt.Sprintf("run %s is running", id)
 	}
 	if why := l.cannotStart(j, tries); why != "" {
 		return nil, why
 	}
-	try := &attempt{item: it, job: j, claim: claims.Claim{Slot: it.pending.Slot, Attempt: it.pending.Attempt}}
+	try := &attempt{item: it, job: j, def: j.def, claim: claims.Claim{Slot: it.pending.Slot, Attempt: it.pending.Attempt}}
 	if err := l.armed(try, now); err != nil {
 		return nil, err.Error()
 	}
@@ -140,7 +150,7 @@ func (l *loop) armed(try *attempt, now time.Time) error {
 		try.reserved = least
 	}
 	try.mod = j.mod
-	try.mod.runs++ // so that it is there when the claim is won, whatever becomes of the job meanwhile
+	try.mod.users++
 	try.claim.RunID, try.claim.Digest = id, j.mod.digest
 	try.claim.Deadline = claims.ClaimDeadline(now, j.def.startTimeout(), j.def.timeout(), l.h.cfg.CommitGrace)
 	return nil
@@ -156,6 +166,9 @@ func (l *loop) free() int {
 
 // cannotStart says what a job's run has to wait for, besides the attempts that are already chosen.
 func (l *loop) cannotStart(j *job, tries []*attempt) string {
+	if j.def.Unready != "" {
+		return j.def.Unready
+	}
 	if j.mod == nil {
 		return "its module is being compiled"
 	}
@@ -176,14 +189,20 @@ func (l *loop) claim(now time.Time, tries []*attempt) {
 	l.claiming = true
 	l.wg.Go(func() {
 		answers, err := l.claimAll(l.ctx, now, tries)
-		l.post(func() {
+		taken := l.post(func() {
 			l.claiming = false
 			l.claimed(tries, answers, err)
 		})
+		for _, t := range tries {
+			if !taken { // what was won is for another host to recover
+				t.release(l.h)
+			}
+		}
 	})
 }
 
-// claimAll takes the jobs' locks and claims. The answers are in the order of those tries that are not lockBusy.
+// claimAll takes the jobs' locks and claims. The answers are in the order of those tries whose locks were to be had: a lock that
+// cannot be taken keeps no other job from starting.
 func (l *loop) claimAll(ctx context.Context, now time.Time, tries []*attempt) (answers []claims.Claimed, err error) {
 	defer func() {
 		if err == nil {
@@ -196,13 +215,8 @@ func (l *loop) claimAll(ctx context.Context, now time.Time, tries []*attempt) (a
 	items := make([]claims.Claim, 0, len(tries))
 	for _, t := range tries {
 		if t.mod != nil {
-			t.unlock, err = l.h.cfg.Store.LockJob(ctx, t.job.def.Name, 0)
-			if errors.Is(err, claims.ErrBusy) {
-				t.lockBusy, err = err.Error(), nil
+			if t.unlock, t.lockErr = l.h.cfg.Store.LockJob(ctx, t.def.Name, 0); t.lockErr != nil {
 				continue
-			}
-			if err != nil {
-				return nil, err
 			}
 		}
 		items = append(items, t.claim)
@@ -217,6 +231,7 @@ func (l *loop) claimAll(ctx context.Context, now time.Time, tries []*attempt) (a
 	return answers, err
 }
 
+// release gives back what an attempt took that does not run. It is called outside the loop as well.
 func (t *attempt) release(h *Host) {
 	h.release(t.reserved)
 	t.reserved = 0
@@ -226,44 +241,60 @@ func (t *attempt) release(h *Host) {
 	}
 }
 
-// disarm lets go of the module of an attempt that does not start.
-func (l *loop) disarm(t *attempt) {
-	if t.mod != nil {
-		t.mod.runs--
-		l.retire(t.mod)
-	}
-}
-
 // claimed applies the ledger's answers.
 func (l *loop) claimed(tries []*attempt, answers []claims.Claimed, err error) {
 	if err != nil {
 		l.fail("claim due jobs", err)
 	}
 	now := l.h.now()
+	l.fail("lock jobs", unlockable(tries)) // the others have started all the same
 	for _, t := range tries {
 		t.job.busy = false
 		switch {
 		case err != nil:
-			l.disarm(t)
-			l.again(t, now.Add(time.Second))
-		case t.lockBusy != "":
-			if t.item.lockSince.IsZero() {
-				t.item.lockSince = now
-			}
-			l.disarm(t)
+			l.again(t, err.Error(), time.Second)
+		case t.lockErr != nil:
 			t.release(l.h)
-			t.item.why = t.lockBusy
-			l.again(t, now.Add(200*time.Millisecond))
+			l.locked(t)
 		default:
 			l.answered(t, answers[0], now)
 			answers = answers[1:]
 		}
+		if t.mod != nil { // a run that has started holds its module itself
+			t.mod.users--
+			l.retire(t.mod)
+		}
 	}
 }
 
+// locked puts off an attempt whose job's lock is not to be had. One that stays busy is another process's, and the slot is passed
+// over: see considerSlot.
+func (l *loop) locked(t *attempt) {
+	if !errors.Is(t.lockErr, claims.ErrBusy) {
+		l.again(t, t.lockErr.Error(), time.Second)
+		return
+	}
+	instant := l.h.instant()
+	if t.item.lockSince.IsZero() {
+		t.item.lockSince = instant
+	}
+	t.item.held = instant.Sub(t.item.lockSince) > lockPatience
+	l.again(t, t.lockErr.Error(), 200*time.Millisecond)
+}
+
+// unlockable is the first error of a lock for another reason than that it is held.
+func unlockable(tries []*attempt) error {
+	for _, t := range tries {
+		if t.lockErr != nil && !errors.Is(t.lockErr, claims.ErrBusy) {
+			return t.lockErr
+		}
+	}
+	return nil
+}
+
 // again puts an attempt's item back; what happened to the job meanwhile decides whether it still counts.
-func (l *loop) again(t *attempt, at time.Time) {
-	t.item.retryAt = at
+func (l *loop) again(t *attempt, why string, wait time.Duration) {
+	t.item.why, t.item.retryAt = why, l.h.instant().Add(wait)
 	if !t.item.dead {
 		l.waiting = append(l.waiting, t.item)
 	}
@@ -277,7 +308,6 @@ func (l *loop) answered(t *attempt, a claims.Claimed, now time.Time) {
 		l.drop(t.item)
 	}
 	if a.Status != claims.Won {
-		l.disarm(t)
 		t.release(l.h)
 	}
 	current := l.jobs[t.item.job] == t.job
@@ -295,16 +325,15 @@ func (l *loop) answered(t *attempt, a claims.Claimed, now time.Time) {
 		l.forgetPending(t.item)
 	case claims.Busy:
 		if t.item.pending != nil {
-			t.item.why = "run " + a.Holder + " is running"
-			l.again(t, now.Add(l.h.cfg.rhythm.poll))
+			l.again(t, "run "+a.Holder+" is running", l.h.cfg.rhythm.poll)
 			return
 		}
 		l.told(t)
-		l.h.emit(Event{Kind: SlotSkipped, Job: t.job.def.Name, Slot: t.claim.Slot, Count: 1, Until: t.claim.Slot.At, Reason: t.claim.IfBusy})
+		l.h.emit(Event{Kind: SlotSkipped, Job: t.def.Name, Slot: t.claim.Slot, Count: 1, Until: t.claim.Slot.At, Reason: t.claim.IfBusy})
 	case claims.Stale:
 		l.forgetPending(t.item)
 		if it := t.job.item; current && it != nil && t.item.pending == nil && it.at.Equal(t.claim.From) {
-			it.retryAt = now.Add(time.Second) // refused for a reason that this host does not see yet
+			it.retryAt = l.h.instant().Add(time.Second) // refused for a reason that this host does not see yet
 		}
 	}
 }
@@ -316,7 +345,7 @@ func (l *loop) told(t *attempt) {
 		if p.Verdict == claims.Missed {
 			kind = SlotMissed
 		}
-		l.h.emit(Event{Kind: kind, Job: t.job.def.Name, Slot: claims.ScheduledSlot(t.job.def.Name, p.First), Count: p.Count, Until: p.Last, Reason: p.Reason})
+		l.h.emit(Event{Kind: kind, Job: t.def.Name, Slot: claims.ScheduledSlot(t.def.Name, p.First), Count: p.Count, Until: p.Last, Reason: p.Reason})
 	}
 }
 
@@ -326,4 +355,5 @@ func (l *loop) forgetPending(it *dueItem) {
 	}
 	l.drop(it)
 	delete(l.pending, it.pending.Slot.ID)
+	l.shared.waits.Store(len(l.pending) > 0)
 }

@@ -22,6 +22,9 @@ func (l *loop) poll(ctx context.Context) {
 		if err != nil {
 			l.post(func() { l.fail("poll the ledger", err) })
 		} else {
+			if moved := changes.Rev != rev; moved && l.shared.waits.Load() {
+				l.lookForGone(ctx)
+			}
 			rev = changes.Rev
 			l.post(func() { l.changed(changes) })
 			l.lookForOnly(ctx)
@@ -37,6 +40,10 @@ func (l *loop) poll(ctx context.Context) {
 
 // changed applies a poll.
 func (l *loop) changed(c claims.Changes) {
+	l.foreign = make(map[string]string, len(c.Foreign))
+	for _, o := range c.Foreign {
+		l.foreign[o.Job] = o.RunID
+	}
 	var strange []string
 	for _, row := range c.Jobs {
 		if j := l.jobs[row.Name]; j != nil {
@@ -57,6 +64,31 @@ func (l *loop) changed(c claims.Changes) {
 			r.kill(errCancelled)
 		}
 	}
+}
+
+// lookForGone drops pending work that is pending no more: another host has taken it, or its job was removed. It is called before
+// the changes since the last poll are applied, so that what has come since the list was read is added again by those.
+func (l *loop) lookForGone(ctx context.Context) {
+	list, err := l.h.cfg.Store.Pending(ctx)
+	if err != nil {
+		return // the next change of the ledger leads here again
+	}
+	still := make(map[string]bool, len(list))
+	for _, p := range list {
+		still[p.Slot.ID] = true
+	}
+	l.post(func() {
+		for id, it := range l.pending {
+			if !still[id] && !l.jobBusy(it.job) {
+				l.forgetPending(it)
+			}
+		}
+	})
+}
+
+func (l *loop) jobBusy(name string) bool {
+	j := l.jobs[name]
+	return j != nil && j.busy
 }
 
 // lookForOnly ends a host that is there for one slot when another host has taken it, or when its job cannot run.
@@ -103,6 +135,7 @@ func (l *loop) addPending(p claims.Pending) {
 	}
 	it := &dueItem{at: p.Due, job: p.Slot.Job, pending: &p, index: -1}
 	l.pending[p.Slot.ID] = it
+	l.shared.waits.Store(true)
 	l.schedule(it)
 }
 

@@ -53,7 +53,7 @@ func (b *builder) build() *Set {
 func (b *builder) addImplicit(used map[string]bool) {
 	var modules []string
 	for module, u := range b.folder.units {
-		if u.good != nil || (u.module.present && !u.waiting) {
+		if u.good != nil || u.module.present && (!u.waiting || u.unsettled()) {
 			modules = append(modules, module)
 		}
 	}
@@ -68,6 +68,9 @@ func (b *builder) addImplicit(used map[string]bool) {
 	})
 	for _, module := range modules {
 		name, shown := nameOf(module), b.folder.units[module].module.shown
+		if _, taken := b.jobs[name]; b.folder.units[module].unsettled() && (taken || config.ValidName(name) != nil) {
+			continue // what is wrong with it is told once it is there
+		}
 		if err := config.ValidName(name); err != nil {
 			if used[module] {
 				continue // the job that uses it gives it a name
@@ -120,7 +123,9 @@ func (b *builder) add(name, module string, operator *layer) {
 
 // judge says in which state a job is. The first reason that it cannot run is the job's; all are in the problems.
 func (b *builder) judge(j *Job, u *unit, m merged, operator *layer) {
-	if p := b.absent(j, u, operator); p != nil {
+	if u != nil && u.good == nil && u.waiting && b.folder.fault == nil {
+		j.State, j.Reason, j.Remedy = Waiting, "its plugin is still being written", "wait until it is there"
+	} else if p := b.absent(j, u, operator); p != nil {
 		j.breakBy(*p)
 	}
 	if u != nil && u.good != nil && len(u.problems()) > 0 && !u.waiting {
@@ -158,12 +163,14 @@ func (b *builder) absent(j *Job, u *unit, operator *layer) *config.Problem {
 		return nil
 	case b.folder.fault != nil:
 		return &config.Problem{What: b.folder.fault.what, Remedy: b.folder.fault.remedy}
-	case u != nil && u.waiting:
-		return &config.Problem{What: "its plugin is still being written", Remedy: "wait until it is there"}
 	case u != nil && len(u.problems()) > 0:
 		return &u.problems()[0]
 	}
-	p := config.Problem{File: operator.file, What: fmt.Sprintf("job %s: its plugin %s is missing", j.Name, j.Plugin),
+	at := operator.entry
+	if at.File != b.file.Path { // the file is the job
+		at.Line, at.Col = 0, 0
+	}
+	p := config.Problem{File: at.File, Line: at.Line, Col: at.Col, What: fmt.Sprintf("job %s: its plugin %s is missing", j.Name, j.Plugin),
 		Remedy: "put the file there, name another one as its plugin, or remove the job"}
 	b.complain(p)
 	return &p
@@ -183,14 +190,26 @@ func (b *builder) time(j *Job, m merged) {
 		j.Schedule, j.Timezone, j.Warnings = spec, spec.Location().String(), spec.Warnings()
 		return
 	}
-	file := m.file["schedule"]
-	if file == "" {
-		file = b.file.Path
-	}
-	p := config.Problem{File: file, What: fmt.Sprintf("job %s: schedule %q: %v", j.Name, j.ScheduleText, err),
+	at := b.placeOfSchedule(j.Name, m)
+	p := config.Problem{File: at.File, Line: at.Line, Col: at.Col, What: fmt.Sprintf("job %s: schedule %q: %v", j.Name, j.ScheduleText, err),
 		Remedy: "write a schedule such as \"0 9 * * MON-FRI\", \"@daily\" or \"@every 90s\""}
 	b.complain(p)
 	j.breakBy(p)
+}
+
+// placeOfSchedule looks up where a schedule is written that cannot be read.
+func (b *builder) placeOfSchedule(job string, m merged) config.Position {
+	switch file := m.file["schedule"]; file {
+	case "":
+		return config.PlaceInFile(b.file.Path, b.file.Path, "defaults", "schedule")
+	case b.file.Path:
+		return config.PlaceInFile(file, file, "jobs", job, "schedule")
+	default:
+		if m.schedule.Line > 0 {
+			return m.schedule
+		}
+		return config.PlaceInFile(file, file, "schedule")
+	}
 }
 
 // location loads each zone once for a set.

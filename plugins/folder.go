@@ -22,6 +22,7 @@ type folder struct {
 	lim   meter.Limits     // what modules are held against
 	odd   []string         // names that are almost ours, sorted
 	fault *fault           // why the folder is not looked into; what was known before stays
+	begun bool             // it was looked into
 }
 
 func newFolder(f *config.File) *folder {
@@ -66,8 +67,10 @@ func (d *folder) scan(in intake, named []string, except string) bool {
 	for name := range listed {
 		if d.units[name] == nil {
 			d.units[name] = d.unit(name)
+			d.units[name].early = !d.begun
 		}
 	}
+	d.begun = true
 	for name, u := range d.units {
 		has, wanted := listed[name]
 		if u.refresh(in, !has.module, !has.sidecar) {

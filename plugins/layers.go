@@ -22,6 +22,7 @@ type merged struct {
 	settings config.Settings
 	origin   map[string]string // key -> where from, as a person reads it
 	file     map[string]string // key -> file in which it is written; "" for a default
+	schedule config.Position   // where the schedule is written, if that is known without looking
 	own      map[string]bool   // key -> set above the defaults
 }
 
@@ -34,6 +35,9 @@ func merge(base config.Job, caps config.Caps, manifest, sidecar, operator *layer
 		if l != nil {
 			asked = l.job.Over(asked)
 			m.note(l.job, l.from, l.file)
+			if l.job.Schedule != nil {
+				m.schedule = l.schedule
+			}
 		}
 	}
 	asked, cut := caps.Limit(asked)
@@ -44,6 +48,9 @@ func merge(base config.Job, caps config.Caps, manifest, sidecar, operator *layer
 	if operator != nil {
 		all = operator.job.Over(all)
 		m.note(operator.job, operator.from, operator.file)
+		if operator.job.Schedule != nil {
+			m.schedule = config.Position{}
+		}
 	}
 	m.settings = all.Resolve()
 	return m
@@ -67,7 +74,7 @@ func operatorLayer(f *config.File, e config.JobEntry) *layer {
 	if e.Pos.File != f.Path {
 		from = filepath.Base(filepath.Dir(e.Pos.File)) + "/" + filepath.Base(e.Pos.File)
 	}
-	return &layer{job: e.Job, from: from, file: e.Pos.File}
+	return &layer{job: e.Job, from: from, file: e.Pos.File, entry: e.Pos}
 }
 
 // pluginOf is the module of a job that the operator defined.

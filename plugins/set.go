@@ -12,18 +12,21 @@ type State int
 
 // The states of a job.
 const (
-	Active State = iota // runs on its schedule
-	Manual              // has no schedule: runs only when it is asked for
-	Broken              // cannot run; Reason and Remedy say why
+	Active  State = iota // runs on its schedule
+	Manual               // has no schedule: runs only when it is asked for
+	Broken               // cannot run; Reason and Remedy say why
+	Waiting              // its file is still being written, and nothing is known of it yet
 )
 
-// String returns "active", "manual" or "broken".
+// String returns "active", "manual", "broken" or "waiting".
 func (s State) String() string {
 	switch s {
 	case Active:
 		return "active"
 	case Manual:
 		return "manual"
+	case Waiting:
+		return "waiting"
 	default:
 		return "broken"
 	}

@@ -138,11 +138,36 @@ func TestOpenLeavesFreshFilesToRun(t *testing.T) {
 	cfg.Opened = w.changedAt("plugins/a.wasm").Add(settle / 2)
 	s, err := Open(cfg)
 	w.must(err)
-	if len(s.Snapshot().Jobs) > 0 {
+	if j := w.job(s.Snapshot(), "a"); j.State != Waiting || j.Digest != "" { // it is not gone: the ledger may know it
 		t.Errorf("a file that may still be written was taken: %s", names(s.Snapshot()))
 	}
 	w.follow(s)
 	w.until(s, "Run takes it", func(set *Set) bool { return names(set) == "a:active" })
+}
+
+// A file that is being written at the first look may be an old job's: the job stays until more is known. One that goes before it
+// has settled leaves nothing behind, and one that comes later is no job before it is there.
+func TestFileThatIsWrittenAtTheFirstLook(t *testing.T) {
+	w := newWorld(t, "[jobs.b]\nplugin = \"a.wasm\"\n")
+	w.write("plugins/a.wasm", good())
+	w.write("plugins/bad name.wasm", good())
+	cfg := w.config()
+	cfg.Opened = w.changedAt("plugins/a.wasm").Add(DefaultSettle / 2)
+	s, err := Open(cfg)
+	w.must(err)
+	if got := names(s.Snapshot()); got != "b:waiting" && got != "a:waiting b:waiting" {
+		t.Errorf("at first: %s", got)
+	}
+	w.remove("plugins/a.wasm")
+	later := cfg.Opened.Add(time.Second)
+	s.scanAt(later)
+	if got := names(s.scanAt(later.Add(DefaultSettle))); got != "b:broken" {
+		t.Errorf("taken away: %s", got)
+	}
+	w.write("plugins/late.wasm", good())
+	if got := names(s.scanAt(w.changedAt("plugins/late.wasm").Add(DefaultSettle / 2))); got != "b:broken" {
+		t.Errorf("a late one: %s", got)
+	}
 }
 
 func TestTouchedFileIsNoOtherPlugin(t *testing.T) {

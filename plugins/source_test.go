@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -505,5 +506,34 @@ func TestLimitsAreFollowed(t *testing.T) {
 	w.wantProblem(set, "wide.wasm", "at most 1 KiB", "raise limits.module_size in the host file")
 	if j := w.job(set, "wide"); j.State != Manual || !contains(j.Reason, "the version in use goes on") {
 		t.Errorf("got %+v", j)
+	}
+}
+
+// A schedule that cannot be read is reported where it stands, in whatever file that is.
+func TestBadScheduleIsReportedWhereItStands(t *testing.T) {
+	w := newWorld(t, "[jobs.host]\nplugin = \"a.wasm\"\nschedule = \"nope\"\n[jobs.lost]\nplugin = \"lost.wasm\"\n")
+	w.write("plugins/a.wasm", guest.Greet("x"))
+	w.write("plugins/side.wasm", guest.Greet("x"))
+	w.text("plugins/side.toml", "timeout = \"5s\"\nschedule = \"nope\"\n")
+	w.write("plugins/mani.wasm", guest.WithManifest(guest.Greet("x"), "\n\n  schedule = \"nope\"\n"))
+	w.text("jobs.d/extra.toml", "plugin = \"a.wasm\"\n\nschedule = \"nope\"\n")
+	set, problems, err := Check(w.config())
+	w.must(err)
+	if set == nil {
+		t.Fatal("no set")
+	}
+	var got []string
+	for _, p := range problems {
+		got = append(got, filepath.Base(config.Position{File: p.File, Line: p.Line, Col: p.Col}.String()))
+	}
+	want := []string{"extra.toml:3:12", "mani.wasm (manifest):3:14", "side.toml:2:12", "wcron.toml:3:12", "wcron.toml:4:7"}
+	if slices.Sort(got); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	w = newWorld(t, "[defaults]\nschedule = \"nope\"\n")
+	w.write("plugins/a.wasm", guest.Greet("x"))
+	_, problems, err = Check(w.config())
+	if w.must(err); len(problems) != 1 || problems[0].Line != 2 || problems[0].Col != 12 {
+		t.Errorf("%+v", problems)
 	}
 }

@@ -20,6 +20,9 @@ type layer struct {
 	job  config.Job
 	from string // as in Job.Origin
 	file string // the path as shown
+
+	schedule config.Position // where the schedule stands; Line 0: nowhere, or not looked up yet
+	entry    config.Position // of an operator's layer: where the job is defined
 }
 
 // plugin is one accepted version of a plugin. It never changes.
@@ -43,6 +46,7 @@ type unit struct {
 	good    *plugin // in use
 	there   parts   // which files there were when they last had settled
 	waiting bool    // one of the files has not settled
+	early   bool    // it was there at the first look, and has not settled since: what it was before that is not known
 }
 
 // intake is what the units have in common in one scan.
@@ -62,7 +66,7 @@ func (u *unit) refresh(in intake, noModule, noSidecar bool) bool {
 	if u.waiting || (!u.module.due() && !u.sidecar.due()) {
 		return false
 	}
-	good, problems := u.good, u.problems()
+	good, problems, early := u.good, u.problems(), u.early
 	if u.module.due() {
 		u.waiting = u.takeModule(in) != nil
 	}
@@ -73,10 +77,14 @@ func (u *unit) refresh(in intake, noModule, noSidecar bool) bool {
 		return false
 	}
 	u.adopt()
+	u.early = false
 	there := u.there
 	u.there = parts{u.module.present, u.sidecar.present}
-	return u.good != good || u.there != there || !slices.Equal(u.problems(), problems)
+	return early || u.good != good || u.there != there || !slices.Equal(u.problems(), problems)
 }
+
+// unsettled tells whether a job of this unit may be one that the ledger knows, although nothing is known of the unit yet.
+func (u *unit) unsettled() bool { return u.good == nil && u.waiting && u.early }
 
 // problems is why what is there now is not in use.
 func (u *unit) problems() []config.Problem {
@@ -131,7 +139,7 @@ func (u *unit) takeSidecar(in intake) error {
 		u.sidecar.refuse(problemsOf(err)...)
 		return nil
 	}
-	u.fromSidecar = &layer{job: job, from: fromSidecar, file: u.sidecar.shown}
+	u.fromSidecar = &layer{job: job, from: fromSidecar, file: u.sidecar.shown, schedule: placeOfSchedule(u.sidecar.shown, b, job)}
 	u.sideSum = digestOf(b)
 	return nil
 }
@@ -159,8 +167,16 @@ func inspect(shown string, b []byte, lim meter.Limits) (*plugin, []config.Proble
 	if err != nil {
 		return nil, problemsOf(err)
 	}
-	p.manifest = &layer{job: job, from: fromManifest, file: name}
+	p.manifest = &layer{job: job, from: fromManifest, file: name, schedule: placeOfSchedule(name, text, job)}
 	return p, nil
+}
+
+// placeOfSchedule is where the text of a plugin says its schedule.
+func placeOfSchedule(name string, text []byte, job config.Job) config.Position {
+	if job.Schedule == nil {
+		return config.Position{File: name}
+	}
+	return config.Place(name, text, "schedule")
 }
 
 // moduleProblem says why the bytes are no module. What is not one at all has no offset worth telling.

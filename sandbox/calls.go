@@ -3,7 +3,6 @@ package sandbox
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/tetratelabs/wazero/api"
 
@@ -14,9 +13,9 @@ import (
 // block of bytes is put into memory that the host owns, and its offset is handed over.
 
 // Call answers a guest's call of a function of extism:host/user: it is given the block that the guest handed over, and
-// gives the block that the guest gets. It is called from the goroutine of the run, one call at a time, and must neither
-// keep nor change the request. It has to return soon: the guest cannot be ended while it works, other than by what ctx
-// tells it. An error, or a panic, ends the run as host_fault; what the guest did wrong is for the answer to say.
+// gives the block that the guest gets. It is called one call at a time, and must neither keep nor change the request. A
+// call that has not returned when ctx ends is left behind: the run is over, and its answer goes nowhere. An error, or a
+// panic, ends the run as host_fault; what the guest did wrong is for the answer to say.
 type Call func(ctx context.Context, request []byte) (answer []byte, err error)
 
 const (
@@ -81,8 +80,7 @@ func (e *Engine) learn(module string) {
 
 // answer carries out a call of the guest.
 func (x *execution) answer(mod api.Module, name string, at uint64) uint64 {
-	x.checkDeadline(time.Now())
-	x.checkContext()
+	x.turn()
 	request, ok := x.blocks.find(at)
 	if !ok {
 		x.trapIn(name, "there is no block at offset %#x", at)
@@ -96,7 +94,7 @@ func (x *execution) answer(mod api.Module, name string, at uint64) uint64 {
 	}
 	x.spend(mod, callFuelPerByte*int64(len(request)))
 	var reply []byte
-	if _, err := x.outside(func() (n int, err error) {
+	if _, err := x.outside(false, func() (n int, err error) {
 		reply, err = call(x.ctx, request)
 		return len(reply), err
 	}); err != nil {

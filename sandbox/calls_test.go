@@ -67,8 +67,10 @@ func TestCallsEndAtTheDeadline(t *testing.T) {
 	r := withState(echo)
 	r.Timeout = 30 * time.Millisecond
 	expect(t, m.Run(context.Background(), r), Timeout, Deadline, "")
-	r = withState(func(ctx context.Context, _ []byte) ([]byte, error) {
-		<-ctx.Done()
+	forever := make(chan struct{})
+	defer close(forever)
+	r = withState(func(context.Context, []byte) ([]byte, error) {
+		<-forever
 		return nil, nil
 	})
 	r.Timeout = 30 * time.Millisecond

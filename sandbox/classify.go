@@ -60,7 +60,7 @@ func (x *execution) classify(err error, code uint32) Result {
 // trap tells a guest's trap from a fault of the host function that it called.
 func (x *execution) trap(err error) ending {
 	first, _, _ := strings.Cut(err.Error(), "\n")
-	if strings.Contains(first, "(recovered by wazero)") {
+	if hostPanicked(err) {
 		return hostFault("%s", first)
 	}
 	end := ending{Trapped, Trap, first}
@@ -70,6 +70,20 @@ func (x *execution) trap(err error) ending {
 	end.reason += x.deniedGrowth()
 	end.reason += framesOf(err)
 	return end
+}
+
+// hostPanicked tells whether the engine's error wraps a panic of a host function. Its text says so as well, but the guest
+// has a hand in that: what it names its functions stands in it. The type of a trap is the engine's own, and cannot be
+// named here.
+func hostPanicked(err error) bool {
+	cause := err
+	for next := errors.Unwrap(cause); next != nil; next = errors.Unwrap(cause) {
+		cause = next
+	}
+	if fmt.Sprintf("%T", cause) == "*wasmruntime.Error" {
+		return false
+	}
+	return strings.Contains(err.Error(), "(recovered by wazero)\nwasm stack trace:")
 }
 
 // framesOf tells where the guest was, by its stack trace in the engine's error. What metering adds to it is left out.

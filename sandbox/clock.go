@@ -6,7 +6,7 @@ import (
 )
 
 // Clock is the time that guests see. A field that is nil stands for the real thing. All functions must allow
-// concurrent use.
+// concurrent use, and none but Sleep may wait.
 type Clock struct {
 	// Now is the wall clock.
 	Now func() time.Time

@@ -11,7 +11,6 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/wcron/wcron/sandbox/meter"
 )
@@ -83,7 +82,8 @@ type Engine struct {
 	worker    *worker                             // nil: compile in this process
 	compilers chan struct{}
 	tokens    *tokens
-	users     gate // runs, compilations and open modules' runs
+	regions   *regions // memories
+	users     gate     // runs, compilations and open modules' runs
 }
 
 const wasiModule = "wasi_snapshot_preview1"
@@ -97,7 +97,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
-	e := &Engine{cfg: cfg, tokens: newTokens(), provided: map[imported]api.FunctionDefinition{}}
+	e := &Engine{cfg: cfg, tokens: newTokens(), regions: newRegions(), provided: map[imported]api.FunctionDefinition{}}
 	var err error
 	if e.worker, err = newWorker(&cfg); err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 		_ = e.release(ctx)
 		return nil, fmt.Errorf("provide metering: %w", err)
 	}
-	if _, err := wasi_snapshot_preview1.Instantiate(ctx, e.rt); err != nil {
+	if err := provideWASI(ctx, e.rt); err != nil {
 		_ = e.release(ctx)
 		return nil, fmt.Errorf("provide WASI: %w", err)
 	}
@@ -175,6 +175,7 @@ func (e *Engine) Close(ctx context.Context) error {
 
 func (e *Engine) release(ctx context.Context) error {
 	err := e.rt.Close(ctx)
+	e.regions.close()
 	if e.cache != nil {
 		if cerr := e.cache.engine.Close(ctx); err == nil {
 			err = cerr

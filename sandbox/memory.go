@@ -17,7 +17,7 @@ type Budget struct {
 // NewBudget returns a budget of that many bytes; 0 or less is without a limit, but counts.
 func NewBudget(bytes int64) *Budget { return &Budget{limit: bytes} }
 
-// InUse is what live instances hold, in bytes, spare room for their growth included.
+// InUse is what live instances hold, in bytes. Where memory is not reserved (see regions), room for growth is included.
 func (b *Budget) InUse() int64 { return b.used.Load() }
 
 // Limit is the size of the budget in bytes, or 0 if it has none.
@@ -46,39 +46,53 @@ type memory struct {
 	budget  *Budget
 	broke   func(want int64) // called, and does not return, when the budget is used up
 	pace    func()           // called between the steps of a long copy; nil does nothing
+	regions *regions         // nil takes all memory from the heap
+	region  *region          // that the memory lies in, if it does not lie in the heap
 	buf     []byte
 	aside   int64 // bytes of blocks beside the instance's memory; they count against the limit and the budget too
 	charged int64 // bytes taken from the budget
-	peak    int64
+	top     int64 // the most that the instance had
+	peak    int64 // the same with blocks
 	denied  int64 // size of the growth that was refused last at the limit; 0 if none was
 }
 
 // Allocate is called by the engine once for an instance with a memory.
 func (m *memory) Allocate(_, _ uint64) experimental.LinearMemory { return m }
 
-// Reallocate grows the memory; nil becomes the -1 of memory.grow. Growth in small steps is given spare room, so that
-// it does not copy the whole memory each time.
+// Reallocate grows the memory; nil becomes the -1 of memory.grow.
 func (m *memory) Reallocate(size uint64) []byte {
 	want := int64(size)
 	if want+m.aside > m.limit {
 		m.denied = want
 		return nil
 	}
+	if m.buf == nil && m.regions != nil {
+		m.region = m.regions.take(m.limit)
+	}
+	if m.region != nil {
+		m.mustCharge(want)
+		m.buf = m.region.b[:want:want]
+	} else {
+		m.reallocate(want)
+	}
+	m.top, m.peak = max(m.top, want), max(m.peak, want+m.aside)
+	return m.buf
+}
+
+// reallocate grows a memory in the heap. Growth in small steps is given spare room, so that it does not copy the whole
+// memory each time.
+func (m *memory) reallocate(want int64) {
 	if want > int64(cap(m.buf)) {
 		spare := max(want, min(2*int64(cap(m.buf)), m.limit)) &^ (meter.PageSize - 1)
 		if !m.charge(spare) {
 			spare = want
-			if !m.charge(want) {
-				m.broke(want)
-			}
+			m.mustCharge(want)
 		}
 		buf := make([]byte, want, spare)
 		m.copyTo(buf)
 		m.buf = buf
 	}
 	m.buf = m.buf[:want]
-	m.peak = max(m.peak, want+m.aside)
-	return m.buf
 }
 
 // copyTo copies the memory in steps, since one of them cannot be interrupted.
@@ -123,11 +137,24 @@ func (m *memory) charge(total int64) bool {
 	return true
 }
 
-// Free gives everything back. The engine forgets to call it on several of its failure paths, and the run calls it in
-// any case: a second call does nothing.
-func (m *memory) Free() {
+// mustCharge does so or ends the guest.
+func (m *memory) mustCharge(total int64) {
+	if !m.charge(total) {
+		m.broke(total)
+	}
+}
+
+// Free does nothing: the engine calls it while calls of the guest are still on the stack, and forgets to on several of
+// its failure paths. The run calls release.
+func (m *memory) Free() {}
+
+// release gives everything back once the guest is gone.
+func (m *memory) release() {
 	if m.budget != nil {
 		m.budget.Release(m.charged)
 	}
-	m.charged, m.buf = 0, nil
+	if m.region != nil {
+		m.regions.give(m.region, m.top)
+	}
+	m.charged, m.buf, m.region = 0, nil, nil
 }

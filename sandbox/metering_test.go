@@ -361,7 +361,7 @@ func TestWaitingGuestsHoldNoToken(t *testing.T) {
 	}
 	m := compile(t, e, guest.CallTree(10))
 	for range 20 {
-		expect(t, m.Run(context.Background(), Run{Timeout: late}), OK, "", "")
+		expect(t, m.Run(context.Background(), Run{Timeout: patience}), OK, "", "")
 	}
 	cancel(ErrShutdown)
 	feed.Close()

@@ -41,7 +41,8 @@ func (m *Module) Close(ctx context.Context) error {
 	return m.compiled.Close(context.WithoutCancel(ctx))
 }
 
-// CheckEntry tells whether Run.Entry can be that name. The error is a *ModuleError that says what to do.
+// CheckEntry tells whether the module can be run with that name as Run.Entry. The error is a *ModuleError that says what to
+// do.
 func (m *Module) CheckEntry(name string) error {
 	_, err := m.entry(name)
 	return err
@@ -54,6 +55,9 @@ type entryPoint struct {
 }
 
 func (m *Module) entry(name string) (entryPoint, error) {
+	if err := m.checkMemory(); err != nil {
+		return entryPoint{}, err
+	}
 	functions := m.compiled.ExportedFunctions()
 	if name == "" {
 		name = "_start"
@@ -73,6 +77,21 @@ func (m *Module) entry(name string) (entryPoint, error) {
 	}
 	init, found := functions[initialize]
 	return entryPoint{name: name, initialize: found && name != "_start" && callable(init)}, nil
+}
+
+// checkMemory refuses a module without a memory that calls functions which pass things by memory: the engine's own
+// look for it without asking whether it is there.
+func (m *Module) checkMemory() error {
+	if m.info.HasMemory {
+		return nil
+	}
+	for _, i := range m.info.Imports {
+		if !slices.Contains([]string{"proc_exit", "proc_raise", "sched_yield", "fd_close"}, i.Name) {
+			return moduleError("it imports %s, which passes things by memory, and it has none; build it as WASI preview 1 "+
+				"asks, with a memory", i.Name)
+		}
+	}
+	return nil
 }
 
 func (m *Module) noEntry(name string) error {

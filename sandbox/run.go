@@ -22,9 +22,10 @@ type Run struct {
 	Env  []string // as "KEY=value"
 
 	// Stdin is what the guest reads; nil is empty. Stdout and Stderr get what it writes; nil discards. They are called
-	// from one goroutine, never after Run has returned, and must not keep the bytes given to them. An error or a panic
-	// of theirs ends the run as host_fault. They must not block for long: the context ends a blocked call only if
-	// there is a method SetReadDeadline (or SetWriteDeadline) that works.
+	// by one goroutine at a time, and must not keep the bytes given to them. An error or a panic of theirs ends the
+	// run as host_fault. They may block: other guests compute meanwhile, and the end of the context ends the run. It
+	// ends the blocked call as well if there is a method SetReadDeadline (or SetWriteDeadline) that works; otherwise
+	// that one call is left behind with its goroutine, and what it still reads is lost.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 
@@ -57,9 +58,10 @@ type Run struct {
 func (m *Module) Run(ctx context.Context, r Run) (res Result) {
 	x := &execution{module: m, calls: r.Calls}
 	x.memory = memory{
-		limit: m.engine.limit(r.Memory), budget: m.engine.cfg.Budget, charged: r.Reserved, broke: x.breakBudget, pace: x.pace,
+		limit: m.engine.limit(r.Memory), budget: m.engine.cfg.Budget, charged: r.Reserved, regions: m.engine.regions,
+		broke: x.breakBudget, pace: x.turn,
 	}
-	defer x.memory.Free()
+	defer x.memory.release()
 	if !m.engine.users.enter() {
 		return hostFault("the engine is closed").result()
 	}
@@ -132,6 +134,8 @@ type execution struct {
 	started bool
 	halted  *ending // why this package stopped the guest, if it did
 	stopping
+	streams
+	args, env texts
 }
 
 // admit refuses a run that cannot begin, and takes the memory that it begins with from the budget.
@@ -153,8 +157,10 @@ func (x *execution) admit() (ending, bool) {
 // run instantiates the module and calls its entry points. It returns the exit code, or how else the guest ended.
 func (x *execution) run(entry entryPoint, r *Run) (uint32, error) {
 	x.started = true
+	x.args, x.env = r.Args, variables(r.Env)
+	x.in, x.out, x.err = x.input("stdin", r.Stdin), x.output("stdout", r.Stdout), x.output("stderr", r.Stderr)
 	mod, err := x.module.engine.rt.InstantiateModule(
-		experimental.WithMemoryAllocator(x.ctx, &x.memory), x.module.compiled, x.config(r))
+		experimental.WithMemoryAllocator(x.ctx, &x.memory), x.module.compiled, x.config())
 	if mod != nil {
 		defer func() { _ = mod.Close(context.WithoutCancel(x.ctx)) }()
 	}
@@ -177,32 +183,19 @@ func (x *execution) call(mod api.Module, name string) ([]uint64, error) {
 	return mod.ExportedFunction(name).Call(x.ctx)
 }
 
-// config is all that the guest can reach.
-func (x *execution) config(r *Run) wazero.ModuleConfig {
+// config is all of the engine that the guest can reach.
+func (x *execution) config() wazero.ModuleConfig {
 	e := x.module.engine
 	clock := e.cfg.Clock
-	cfg := wazero.NewModuleConfig().
+	return wazero.NewModuleConfig().
 		WithName("").
 		WithStartFunctions().
-		WithArgs(r.Args...).
-		WithStdin(&guestInput{x: x, name: "stdin", src: r.Stdin}).
-		WithStdout(&guestOutput{x: x, name: "stdout", dst: r.Stdout}).
-		WithStderr(&guestOutput{x: x, name: "stderr", dst: r.Stderr}).
-		WithRandSource(&guestInput{x: x, name: "random source", src: e.cfg.Rand}).
+		WithRandSource(x.input("random source", e.cfg.Rand)).
 		WithWalltime(func() (int64, int32) {
 			now := clock.Now()
 			return now.Unix(), int32(now.Nanosecond())
 		}, sys.ClockResolution(time.Microsecond)).
-		WithNanotime(func() int64 { return int64(clock.Monotonic()) }, 1).
-		WithNanosleep(func(ns int64) {
-			x.asleep(func() { clock.Sleep(x.ctx, time.Duration(ns)) })
-			x.checkContext()
-		})
-	for _, kv := range r.Env {
-		key, value, _ := strings.Cut(kv, "=")
-		cfg = cfg.WithEnv(key, value)
-	}
-	return cfg
+		WithNanotime(func() int64 { return int64(clock.Monotonic()) }, 1)
 }
 
 // checkContext ends the guest if the context is done. Host functions call it: returning an error to the guest instead

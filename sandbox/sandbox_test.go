@@ -13,8 +13,8 @@ import (
 	"github.com/wcron/wcron/internal/guest/asm"
 )
 
-// late is how long a test waits for a guest that should be gone at once, on a machine that may be busy.
-const late = 10 * time.Second
+// patience is how long a test waits for a guest that should be gone at once, on a machine that may be busy.
+const patience = 10 * time.Second
 
 // soon is a deadline for guests that never end by themselves.
 const soon = 30 * time.Millisecond
@@ -45,7 +45,7 @@ func compile(t testing.TB, e *Engine, wasm []byte) *Module {
 // runIt runs a module on an engine of its own, with a limit of time that no test should reach.
 func runIt(t *testing.T, wasm []byte, r Run) Result {
 	t.Helper()
-	ctx, cancel := context.WithTimeoutCause(context.Background(), late, errors.New("the test's own limit"))
+	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, errors.New("the test's own limit"))
 	defer cancel()
 	return compile(t, newEngine(t, Config{}), wasm).Run(ctx, r)
 }

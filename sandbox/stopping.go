@@ -3,7 +3,6 @@ package sandbox
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -26,9 +25,6 @@ const (
 	mostSlice  = 1_000_000
 )
 
-// lendAfter is how long a call to the caller's reader or writer takes before another guest computes meanwhile.
-const lendAfter = 200 * time.Microsecond
-
 // stopping is the part of an execution that meters it.
 type stopping struct {
 	tokens   *tokens
@@ -37,12 +33,11 @@ type stopping struct {
 	limit   uint64 // of fuel; 0 if there is none
 	granted int64  // fuel in all slices so far
 	slice   int64
-	begun   time.Time // of the slice
+	begun   time.Time // of the slice, moved by what was not the guest's time
+	turned  time.Time // when it was last somebody else's turn, if others waited
 	left    api.Global
-	holding bool // a token
-
-	lender *time.Timer   // gives the token away while the host waits for the outside
-	lent   chan struct{} // tells that it did
+	holding bool        // a token
+	lender  *time.Timer // for calls of the caller's
 }
 
 // executionKey is under which the execution stands in the context of its calls.
@@ -67,6 +62,7 @@ func (x *execution) begin(e *Engine, fuel uint64) bool {
 	x.deadline, _ = x.ctx.Deadline()
 	x.holding = x.tokens.take(x.ctx)
 	x.begun = time.Now()
+	x.turned = x.begun
 	return x.holding
 }
 
@@ -93,13 +89,7 @@ func (x *execution) nextSlice(mod api.Module, left, room int64) int64 {
 	}
 	now := time.Now()
 	x.adapt(now.Sub(x.begun))
-	x.checkDeadline(now)
-	x.checkContext()
-	if !x.tokens.rotate(x.ctx) {
-		x.holding = false
-		x.checkContext()
-	}
-	x.begun = time.Now()
+	x.begun = x.yield(now)
 	grant := x.slice
 	if x.limit > 0 {
 		grant = int64(min(uint64(grant), x.limit-spent))
@@ -155,43 +145,36 @@ func (x *execution) asleep(wait func()) {
 	x.resume()
 }
 
-// outside calls something of the caller's that may wait or not: if it takes long, another guest computes meanwhile.
-func (x *execution) outside(call func() (int, error)) (int, error) {
-	begun := time.Now()
-	if x.lender == nil {
-		x.lent = make(chan struct{}, 1)
-		x.lender = time.AfterFunc(lendAfter, func() {
-			x.tokens.give()
-			x.lent <- struct{}{}
-		})
-	} else {
-		x.lender.Reset(lendAfter)
-	}
-	n, err := contained(call)
-	if x.lender.Stop() {
-		x.begun = x.begun.Add(time.Since(begun))
-		return n, err
-	}
-	<-x.lent
-	x.holding = false
-	x.resume()
-	return n, err
-}
-
 // resume waits for the turn of a guest that comes back from waiting, or ends it.
 func (x *execution) resume() {
 	x.holding = x.tokens.take(x.ctx)
 	x.begun = time.Now()
+	x.turned = x.begun
 	if !x.holding {
 		x.checkContext()
 	}
 }
 
-// pace is called between the steps of a long operation of the host.
-func (x *execution) pace() {
-	x.checkDeadline(time.Now())
+// turn is called between the steps of a long operation of the host: a guest that makes it do much computes as well.
+func (x *execution) turn() {
+	now := time.Now()
+	x.begun = x.begun.Add(x.yield(now).Sub(now))
+}
+
+// yield ends the guest if it must end. Otherwise it lets others compute, if that is due: yielding costs more than asking,
+// and a slice can be short. It returns the time then.
+func (x *execution) yield(now time.Time) time.Time {
+	x.checkDeadline(now)
 	x.checkContext()
-	runtime.Gosched()
+	if now.Sub(x.turned) < sliceTime {
+		return now
+	}
+	if !x.tokens.rotate(x.ctx) {
+		x.holding = false
+		x.checkContext()
+	}
+	x.turned = time.Now()
+	return x.turned
 }
 
 // halt ends the guest from within a host function, and does not return.

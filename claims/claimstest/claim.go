@@ -26,6 +26,7 @@ func claimScenarios() []scenario {
 		{"SameTryAgain", claimAgain},
 		{"OneShot", claimOneShot},
 		{"ClockGoesBack", claimClockBack},
+		{"ClocksDiffer", claimClocksDiffer},
 		{"RecordedAlready", claimRecorded},
 		{"RecordedWithinSeveral", claimRecordedWithin},
 	}

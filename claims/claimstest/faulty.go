@@ -14,7 +14,7 @@ import (
 // ErrInjected is what a Faulty store answers when it fails.
 var ErrInjected = errors.New("injected fault")
 
-// Faulty is a store of which one write fails: Put, Remove, Claim, Finalize, Request, Prune and Renew count. Before the write is
+// Faulty is a store of which one write fails, or the last one of its process: Put, Remove, Claim, Finalize, Request, Prune and Renew count. Before the write is
 // done, the error is ErrInjected and nothing has changed; after it, the error is that of a context whose time is up, too, and the
 // write has landed. Everything else goes to the store inside. It is safe for concurrent use.
 type Faulty struct {
@@ -23,6 +23,8 @@ type Faulty struct {
 	At int
 	// After tells that the write lands all the same.
 	After bool
+	// Dies tells that the process ends there: every later write fails too, and nothing of it is done.
+	Dies bool
 
 	mu sync.Mutex
 	n  int // writes so far
@@ -40,8 +42,9 @@ func (f *Faulty) write(do func() error) error {
 	f.mu.Lock()
 	f.n++
 	fails := f.n == f.At
+	dead := f.Dies && f.At > 0 && f.n > f.At
 	f.mu.Unlock()
-	if fails && !f.After {
+	if dead || fails && !f.After {
 		return ErrInjected
 	}
 	if err := do(); err != nil || !fails {

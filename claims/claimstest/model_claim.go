@@ -2,6 +2,7 @@ package claimstest
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"slices"
 	"time"
@@ -16,6 +17,9 @@ func (m *Model) Claim(ctx context.Context, now time.Time, owner string, items []
 		return nil, err
 	}
 	defer leave()
+	if m.gone(owner) {
+		return nil, fmt.Errorf("owner %s has left: %w", owner, claims.ErrFenced)
+	}
 	var got []claims.Claimed
 	for _, c := range items {
 		a := m.claim(now, owner, c)
@@ -25,6 +29,17 @@ func (m *Model) Claim(ctx context.Context, now time.Time, owner string, items []
 		got = append(got, a)
 	}
 	return got, nil
+}
+
+// gone tells whether an owner has left and not come back.
+func (m *Model) gone(owner string) bool {
+	left := false
+	for _, o := range m.owners {
+		if o.ID == owner {
+			left = !o.Left.IsZero()
+		}
+	}
+	return left
 }
 
 func (m *Model) claim(now time.Time, owner string, c claims.Claim) claims.Claimed {

@@ -14,6 +14,7 @@ func ownerScenarios() []scenario {
 		{"ProbeOfOneThatLives", ownerLives},
 		{"ProbeOfOneThatDied", ownerDied},
 		{"ProbeOfOneThatNeverWas", ownerUnknown},
+		{"ClaimOfOneThatLeft", ownerLeft},
 		{"JobLock", jobLock},
 		{"JobLockAcrossStores", jobLockTwo},
 	}
@@ -119,6 +120,22 @@ func ownerDied(w *world) {
 	w.probe(third, "owner-gamma", claims.LockFree).Release()
 }
 
+// An owner that has left claims nothing any more; what it had claimed before it may still finish.
+func ownerLeft(w *world) {
+	leave := w.join(w.s, "owner-gamma")
+	w.minutely("a", "b")
+	tok := w.start("owner-gamma", "a")
+	w.must(leave(w.ctx, w.now))
+	if _, err := w.s.Claim(w.ctx, w.now, "owner-gamma", []claims.Claim{w.due("b")}); !errors.Is(err, claims.ErrFenced) {
+		w.Errorf("claim of an owner that has left: %v", err)
+	}
+	w.open(1)
+	w.finish(tok, claims.OK)
+	w.finish(w.start(alpha, "b"), claims.OK)
+	w.join(w.s, "owner-gamma")
+	w.finish(w.start("owner-gamma", "a"), claims.OK)
+}
+
 func ownerUnknown(w *world) {
 	for _, id := range []string{"owner-never", "12345-abcdef", "../../etc/passwd", ""} {
 		p, err := w.s.Probe(w.ctx, id)
@@ -179,6 +196,7 @@ func storeScenarios() []scenario {
 		{"Reopened", storeReopened},
 		{"EndedContext", storeContext},
 		{"Closed", storeClosed},
+		{"LargeHistory", storeLarge},
 	}
 }
 

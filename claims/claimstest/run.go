@@ -57,6 +57,7 @@ func (h Harness) Run(t *testing.T) {
 	}
 	t.Run("Model", func(t *testing.T) { playModel(t, h) })
 	t.Run("Faults", func(t *testing.T) { playFaults(t, h) })
+	t.Run("Deaths", func(t *testing.T) { playDeaths(t, h) })
 }
 
 type scenario struct {

@@ -133,7 +133,7 @@ func (s *Store) copyDB(ctx context.Context, to string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	b, err := c.db.BackupInit("main", fileURI(to))
+	b, err := c.db.BackupInit("main", fileURI(to, s.cfg.vfs))
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func inspect(path string) (outputs []string, schema int, err error) {
 	if err := checkSize(path); err != nil {
 		return nil, 0, err
 	}
-	db, err := sqlite3.OpenFlags(fileURI(path), sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
+	db, err := sqlite3.OpenFlags(fileURI(path, ""), sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
 	if err != nil {
 		return nil, 0, err
 	}

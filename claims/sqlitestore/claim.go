@@ -25,6 +25,11 @@ func (s *Store) Claim(ctx context.Context, now time.Time, owner string, items []
 	}
 	answers := make([]claims.Claimed, len(items))
 	err := s.write(ctx, op, 0, func(t *tx) error {
+		if gone, err := t.number(queryOwnerLeft, owner); err != nil {
+			return err
+		} else if gone > 0 {
+			return fmt.Errorf("owner %s has left, or was given up: %w", owner, claims.ErrFenced)
+		}
 		for i := range items {
 			a, err := t.claim(now, owner, &items[i])
 			if err != nil {
@@ -39,6 +44,8 @@ func (s *Store) Claim(ctx context.Context, now time.Time, owner string, items []
 	}
 	return answers, nil
 }
+
+const queryOwnerLeft = `SELECT 1 FROM owners WHERE id = ? AND left_at > 0`
 
 func (t *tx) claim(now time.Time, owner string, it *claims.Claim) (claims.Claimed, error) {
 	job, err := t.job(it.Slot.Job)

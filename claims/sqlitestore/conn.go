@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -28,7 +29,7 @@ func openConn(path string, cfg Config, reader bool) (*conn, error) {
 	if cfg.ReadOnly {
 		flags = sqlite3.OPEN_READONLY
 	}
-	db, err := sqlite3.OpenFlags(fileURI(path), flags|sqlite3.OPEN_URI)
+	db, err := sqlite3.OpenFlags(fileURI(path, cfg.vfs), flags|sqlite3.OPEN_URI)
 	if err != nil {
 		return nil, err
 	}
@@ -40,12 +41,17 @@ func openConn(path string, cfg Config, reader bool) (*conn, error) {
 }
 
 // fileURI names the file so that a journal of it gets the mode of the database itself.
-func fileURI(path string) string {
+func fileURI(path, vfs string) string {
 	p := filepath.ToSlash(path)
 	if filepath.VolumeName(path) != "" {
 		p = "/" + p
 	}
-	u := url.URL{Scheme: "file", OmitHost: true, Path: p, RawQuery: url.Values{"modeof": {path}}.Encode()}
+	// SQLite reads %20 as a space, and a + as itself.
+	modeof := strings.ReplaceAll(url.QueryEscape(path), "+", "%20")
+	u := url.URL{Scheme: "file", OmitHost: true, Path: p, RawQuery: "modeof=" + modeof}
+	if vfs != "" {
+		u.RawQuery += "&vfs=" + vfs
+	}
 	return u.String()
 }
 

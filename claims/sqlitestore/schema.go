@@ -106,7 +106,7 @@ func build(path string) error {
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("make the database: %w", err)
 	}
-	db, err := sqlite3.OpenFlags(fileURI(path), sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
+	db, err := sqlite3.OpenFlags(fileURI(path, ""), sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
 	if err != nil {
 		return fmt.Errorf("make the database: %w", err)
 	}

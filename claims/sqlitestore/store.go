@@ -31,6 +31,8 @@ type Config struct {
 	LockWait time.Duration
 	// ReadOnly opens an existing store for its History and Changes alone: nothing is made or migrated, and writes are refused.
 	ReadOnly bool
+
+	vfs string // name of a registered VFS, for tests that record what reaches the disk; empty: the operating system
 }
 
 // Store is a claims.Store in a folder. It is safe for concurrent use, by several processes too. Inside a testing/synctest bubble,

@@ -37,6 +37,12 @@ const (
 	exitKilled   = 137
 )
 
+// What a guest's memory may be limited to: a wasm page at least, and all that 32 bits address.
+const (
+	leastMemory = 64 * config.KiB
+	mostMemory  = 4 * config.GiB
+)
+
 // Help implements kong.HelpProvider.
 func (*execCmd) Help() string {
 	return "Runs a module as a job of it would run, once and outside of any schedule: in the same sandbox, with what its manifest asks for unless a flag " +
@@ -66,6 +72,9 @@ type executed struct {
 }
 
 func (c *execCmd) Run(ctx context.Context, a *app) (err error) {
+	if c.Memory != nil && (*c.Memory < leastMemory || *c.Memory > mostMemory) {
+		return usage("--memory %v: write %v to %v", *c.Memory, leastMemory, mostMemory)
+	}
 	f, err := c.host(a)
 	if err != nil {
 		return err

@@ -138,11 +138,15 @@ func runNote(r admin.Run, now time.Time) string {
 	} else if r.LatenessMS != nil && *r.LatenessMS >= lateEnough {
 		add("started %s late", took(r.LatenessMS))
 	}
-	if why := reasonOf(r); why != "" {
+	evidence := text(r.Evidence)
+	if _, of, ok := strings.Cut(evidence, ": "); ok { // behind the verdict, which the reason says as well
+		evidence = of
+	}
+	if why := strings.TrimSuffix(reasonOf(r), ": "+evidence); why != "" {
 		add("%s", why)
 	}
-	if r.Evidence != nil {
-		add("evidence: %s", *r.Evidence)
+	if evidence != "" {
+		add("evidence: %s", evidence)
 	}
 	if r.LateAt != nil {
 		add("a late result (%s) came %s and was not committed", text(r.LateOutcome), relative(*r.LateAt, now))

@@ -34,6 +34,9 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 			return emitAll(a, jobs)
 		}
 		header(a, o)
+		if o.set != nil && len(o.set.Problems) > 0 {
+			fmt.Fprintln(a.stdout, a.paint(yellow, plural(int64(len(o.set.Problems)), "problem")+" found; see wcron check -c "+quoted(o.file.Path)))
+		}
 		if len(jobs) == 0 {
 			fmt.Fprintf(a.stdout, "there are no jobs; put a module into %s, or see wcron add --help\n", o.file.Plugins)
 			return nil

@@ -74,26 +74,6 @@ func (a *app) lastGood(refused error) *config.File {
 	return f
 }
 
-// Do gives a host the time to see a job that its files have and it does not know yet.
-func (o *operator) Do(ctx context.Context, r admin.Request) (admin.Answer, error) {
-	answer, err := o.API.Do(ctx, r)
-	client, ok := o.API.(*admin.Client)
-	if !ok || !errors.Is(err, claims.ErrNoJob) {
-		return answer, err
-	}
-	source, opening := openSource(o.file.Path, time.Time{})
-	if opening != nil {
-		return answer, err
-	}
-	if _, ok := source.Snapshot().Job(r.Job); !ok {
-		return answer, err
-	}
-	if client.Reload(ctx) != nil {
-		return answer, err
-	}
-	return o.API.Do(ctx, r)
-}
-
 // takeOver waits until the host of a configuration, if there is one, has taken over a change of its files. What keeps it from that
 // is said, and the host follows in its own time.
 func (a *app) takeOver(ctx context.Context, f *config.File) {
@@ -155,6 +135,25 @@ func (o *operator) find(ctx context.Context, now func() time.Time) error {
 	}
 	o.API = direct
 	return nil
+}
+
+// Do makes a request. A host that does not know a job which the files define looks at them first.
+func (o *operator) Do(ctx context.Context, r admin.Request) (admin.Answer, error) {
+	asked, err := o.API.Do(ctx, r)
+	client, ok := o.API.(*admin.Client)
+	if !ok || !errors.Is(err, claims.ErrNoJob) || !o.defines(r.Job) || client.Reload(ctx) != nil {
+		return asked, err
+	}
+	return o.API.Do(ctx, r)
+}
+
+// defines tells whether the files make a job of that name.
+func (o *operator) defines(job string) bool {
+	if _, ok := o.file.Jobs[job]; ok {
+		return true
+	}
+	info, err := os.Stat(filepath.Join(o.file.Plugins, job+".wasm"))
+	return config.ValidName(job) == nil && err == nil && info.Mode().IsRegular()
 }
 
 // ledger reads the history and the outputs without a host, and so outlives it.

@@ -74,6 +74,23 @@ func contains(t *testing.T, out string, parts ...string) {
 	}
 }
 
+// A job that was defined a moment ago is known to every command, although the host takes it over a little later.
+func TestRunRightAfterAdd(t *testing.T) {
+	t.Parallel()
+	h := newHome(t, "")
+	h.serve()
+	h.drop("both", guest.Print("to stdout\n", "", 0), "")
+	contains(t, h.at(0, "run", "both", "--wait"), "to stdout")
+	h.at(0, "add", "other", "--plugin", "both.wasm")
+	h.at(0, "pause", "other")
+	contains(t, h.at(0, "run", "other", "--wait"), "to stdout")
+	begun := time.Now()
+	h.at(1, "run", "nobody")
+	if took := time.Since(begun); took > 2*time.Second {
+		t.Errorf("a job that nothing defines was waited for: %s", took)
+	}
+}
+
 // TestOperateAHost gives every command to a host through its socket.
 func TestOperateAHost(t *testing.T) {
 	t.Parallel()
@@ -193,7 +210,8 @@ func TestForceOnAStoppedHost(t *testing.T) {
 	h.await("the job is ready", func() bool { return strings.Contains(squeeze(h.at(0, "list")), "slow manual") })
 	h.at(0, "run", "slow")
 	run := h.awaitRun(s, "slow", "in flight", ended(claims.Running))
-	p.signal(syscall.SIGSTOP)
+	p.signal(syscall.SIGSTOP) // which takes effect a little later
+	h.await("the host is stopped", func() bool { return strings.Contains(h.at(0, "list"), "does not answer") })
 	contains(t, h.at(0, "list"), "does not answer", "its lock is held")
 	contains(t, h.at(0, "cancel", run.RunID), "has not yet; wcron cancel --force ")
 	contains(t, h.at(0, "cancel", "--force", run.RunID), "of slow: killed (cancelled); fenced by operator")

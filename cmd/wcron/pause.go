@@ -15,7 +15,7 @@ type pauseCmd struct {
 
 // Help implements kong.HelpProvider.
 func (*pauseCmd) Help() string {
-	return "Slots that come due while a job is paused are recorded as skipped. A run in flight goes on, and wcron run still runs the job. " +
+	return "Slots that come due while a job is paused are recorded as skipped, and a retry that is due waits. A run in flight goes on, and wcron run still runs the job. " +
 		"Pausing a paused job changes nothing.\n\n" + pauseCodes
 }
 

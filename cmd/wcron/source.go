@@ -128,6 +128,8 @@ func hostJob(j plugins.Job) host.Job {
 	switch j.State {
 	case plugins.Broken:
 		out.Broken = advice(j.Reason, j.Remedy)
+	case plugins.Waiting:
+		out.Unready = j.Reason
 	default:
 		out.Note = advice(j.Reason, j.Remedy)
 	}

@@ -29,11 +29,14 @@ func GrowForever() []byte {
 }
 
 // Flood writes lines to stdout without end.
-func Flood() []byte {
+func Flood() []byte { return FloodOf("this line is written again and again\n") }
+
+// FloodOf writes a text on stdout again and again, without end.
+func FloodOf(text string) []byte {
 	p := newProgram("fd_write", "proc_exit")
 	write := p.writer()
 	return p.main(nil, asm.Loop(
-		asm.I32(stdout), p.text("this line is written again and again\n"), asm.Call(write),
+		asm.I32(stdout), p.text(text), asm.Call(write),
 		asm.Br(0)))
 }
 

@@ -5,11 +5,15 @@ package meter
 // long without passing one of them. In between, code that is not always reached is charged where it begins if it is
 // worth it, and with the point before it if not, so fuel is an upper bound, the same for the same run.
 const (
-	ownPoint   = 24   // conditional code of this cost gets a point of its own
-	mostMerged = 48   // and so does any, once that much of it is charged with a point before
-	longest    = 4096 // straight code is cut into pieces of this cost
-	checked    = 1024 // a point that charges as much as this is checked
-	freeLeaf   = 8    // a function without calls and loops that costs no more is paid for by the call
+	ownPoint      = 48   // conditional code of this cost gets a point of its own
+	mostMerged    = 128  // and so does any, once that much of it is charged with a point before
+	longest       = 4096 // straight code is cut into pieces of this cost
+	checked       = 1024 // a point that charges as much as this is checked
+	mostMoved     = 16   // the entry of a function that begins with a loop is charged with the loop if it costs no more
+	mostCopies    = 4    // of the code of a loop,
+	unrolledCost  = 128  // as long as they cost no more together
+	unrolledBytes = 512  // and take no more of the code
+	freeEntry     = 16   // an entry that costs no more is paid for by the call
 )
 
 type point struct {
@@ -20,17 +24,20 @@ type point struct {
 	loop   int   // that it is in, or noLoop
 }
 
-// loop is a loop of a function. One that repeats and neither calls nor runs a helper is tight: nobody else changes the
-// fuel while it runs, so it is kept in a local as well, which spares loading it in each turn; and it is put into another
-// loop, which holds the call to the host, so that the registers of its turns are not disturbed by that.
+// loop is a loop of a function. One that repeats is wrapped: it is put into another loop, which holds the call to the
+// host, so that the registers of its turns are not disturbed by that. If it is small and holds neither calls nor loops,
+// several turns are charged at once.
 type loop struct {
 	parent    int
-	disturbed bool
+	point     int  // at its head
+	code, end int  // offsets of its first instruction and of its end
+	begin     int  // index of the edit where it begins; the next one is its point
+	last      int  // and where it ends
+	fed       bool // it takes values
+	disturbed bool // it calls
+	holds     bool // it holds loops
 	repeated  bool
-
-	// What settle adds up once the whole function was walked.
-	cached bool   // the fuel is held in a local in it
-	tights uint32 // how many tight loops it is in, itself included
+	wraps     uint32 // wrapped loops that it is in, itself included; settle counts them
 }
 
 const noLoop = -1
@@ -57,18 +64,22 @@ type meterage struct {
 	loops   []loop
 	labels  []label
 	stretch int64 // cost of the code that belongs to no point yet
+	first   int   // the loop that the function begins with, or noLoop
+	copying int   // the loop of which a copy that is not the last one is being written, or noLoop
 }
 
 type editKind byte
 
 const (
-	editPoint   editKind = iota // charge at point index, if there is one
-	editCall                    // call function index
-	editRef                     // ref.func of it
-	editReturn                  // leave the function by way of labels[index]
-	editBranch                  // branch to labels[index:last]
-	editLoop                    // a loop begins
-	editLoopEnd                 // a loop ends
+	editPoint    editKind = iota // charge at point index, if there is one
+	editDeeper                   // a function is called that may count on the stack
+	editDeepCall                 // call function index, which may do so
+	editCall                     // call function index
+	editRef                      // ref.func of it
+	editReturn                   // leave the function by way of labels[index]
+	editBranch                   // branch to labels[index:last]
+	editLoop                     // a loop begins
+	editLoopEnd                  // a loop ends
 )
 
 const noPoint = ^uint32(0)
@@ -88,7 +99,7 @@ func (m *meterage) begin() {
 	m.points = append(m.points[:0], point{loop: noLoop})
 	m.edits, m.loops, m.labels = m.edits[:0], m.loops[:0], m.labels[:0]
 	m.state = state{inside: noLoop}
-	m.stretch = 0
+	m.stretch, m.first, m.copying = 0, noLoop, noLoop
 }
 
 // cost counts an instruction that begins at that offset.
@@ -113,13 +124,29 @@ func (m *meterage) insert(at int, p point) int {
 }
 
 // repeat notes a loop that begins at one offset and whose code begins at another, and makes the point at its head.
-func (m *meterage) repeat(at, code, parent int) int {
-	m.loops = append(m.loops, loop{parent: parent})
-	i := len(m.loops) - 1
+func (m *meterage) repeat(at, code, parent int, fed bool) int {
+	i, first := len(m.loops), len(m.edits) == 0 && m.points[0].cost <= mostMoved
+	m.loops = append(m.loops, loop{parent: parent, fed: fed, code: code, begin: len(m.edits)})
+	if parent != noLoop {
+		m.loops[parent].holds = true
+	}
 	m.edit(edit{at: at, kind: editLoop, index: uint32(i)})
-	m.insert(code, point{head: true, loop: i})
+	m.loops[i].point = m.insert(code, point{head: true, loop: i})
+	if first {
+		m.first = i
+		m.points[1].cost, m.points[0].cost = m.points[0].cost, 0
+	}
 	return i
 }
+
+// closed notes where a loop ends.
+func (m *meterage) closed(at, i int) {
+	m.loops[i].end, m.loops[i].last = at, len(m.edits)
+	m.edit(edit{at: at, kind: editLoopEnd, index: uint32(i)})
+}
+
+// checkedAtHead tells whether the function begins with a loop whose head checks the fuel.
+func (m *meterage) checkedAtHead() bool { return m.first != noLoop && m.wrapped(m.first) }
 
 // disturb notes that the fuel changes behind the back of the loops that the code is in.
 func (w *walk) disturb() {
@@ -128,36 +155,41 @@ func (w *walk) disturb() {
 	}
 }
 
-func (m *meterage) tight(i int) bool { return m.loops[i].repeated && !m.loops[i].disturbed }
+func (m *meterage) wrapped(i int) bool { return m.loops[i].repeated && !m.loops[i].fed }
 
-// settle decides for each loop what the loops around it have a part in. An outer loop has a lower index.
+// copies is how often the code of a loop is written, one behind the other.
+func (m *meterage) copies(i int) int {
+	l := &m.loops[i]
+	if !m.wrapped(i) || l.disturbed || l.holds {
+		return 1
+	}
+	return int(min(mostCopies, unrolledCost/max(m.points[l.point].cost, 1), int64(unrolledBytes/(l.end-l.code))))
+}
+
+// settle counts the wrapped loops that each loop is in, itself included. An outer loop has a lower index.
 func (m *meterage) settle() {
 	for i := range m.loops {
-		l := &m.loops[i]
-		tight := m.tight(i)
-		l.cached, l.tights = tight, m.tights(l.parent)
-		if tight {
-			l.tights++
-		}
-		if l.parent != noLoop && !l.disturbed {
-			l.cached = l.cached || m.loops[l.parent].cached
+		m.loops[i].wraps = m.wraps(m.loops[i].parent)
+		if m.wrapped(i) {
+			m.loops[i].wraps++
 		}
 	}
 }
 
-// cached tells whether the fuel is held in a local in that loop.
-func (m *meterage) cached(i int) bool { return i != noLoop && m.loops[i].cached }
-
-func (m *meterage) tights(i int) uint32 {
+func (m *meterage) wraps(i int) uint32 {
 	if i == noLoop {
 		return 0
 	}
-	return m.loops[i].tights
+	return m.loops[i].wraps
 }
 
-// depth is how many labels are between a branch and its target once those of tight loops are added.
+// depth is how many labels are between a branch and its target once those of wrapped loops and of copies are added.
 func (m *meterage) depth(l label) uint32 {
-	return l.depth + m.tights(l.from) - m.tights(l.to)
+	depth := l.depth + 3*(m.wraps(l.from)-m.wraps(l.to))
+	if m.copying != noLoop && l.to != m.copying {
+		depth++
+	}
+	return depth
 }
 
 // mark begins code that is charged with the open point, or gets one of its own.

@@ -58,7 +58,7 @@ func (w *walk) structure(at int, op byte) {
 		switch {
 		case f.cold:
 		case op == opLoop:
-			f.loop = w.repeat(at, w.r.pos, f.loop)
+			f.loop = w.repeat(at, w.r.pos, f.loop, params > 0)
 		case op == opIf:
 			w.mark(w.r.pos, w.open, w.top().loop, true)
 		}
@@ -76,7 +76,7 @@ func (w *walk) end(at int) {
 	cold, before, reach := f.cold, f.before, f.reach
 	escaped := reach < len(w.ctl)-1
 	if f.op == opLoop && !cold {
-		w.edit(edit{at: at, kind: editLoopEnd, index: uint32(f.loop)})
+		w.closed(at, f.loop)
 	}
 	w.ctl = w.ctl[:len(w.ctl)-1]
 	if len(w.ctl) == 0 {

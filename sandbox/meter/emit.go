@@ -1,84 +1,86 @@
 package meter
 
-// charge writes the code of a point.
-func (w *walk) charge(i int) {
+// charge writes the code of a point. The head of a wrapped loop looks at the fuel first, since it passes here again when
+// it comes back from the host. What is charged is for so many turns.
+func (w *walk) charge(i int, turns int64) {
 	p, c := &w.points[i], &w.body
-	if p.loop != noLoop && w.cached(p.loop) {
-		w.chargeCached(p)
-		return
+	wrapped := p.head && w.wrapped(p.loop)
+	if wrapped {
+		c.op(opGlobalGet, w.fuelGlobal())
+		c.i64(0)
+		c.raw(opI64GeS, opIf, opEmpty, opElse)
+		c.op(opBr, 2)
+		c.raw(opEnd)
 	}
 	if p.cost > 0 {
-		w.spend(c, units(p.cost))
+		w.spend(c, units(p.cost*turns))
 	}
-	if i == 0 || p.split || p.cost >= checked || p.head && w.loops[p.loop].repeated {
+	if p.split || p.cost >= checked || p.head && w.loops[p.loop].repeated && !wrapped {
 		w.check(c)
 	}
 }
 
-// chargeCached does so where the fuel is in a local too. The head of a tight loop looks at the fuel first, since it
-// passes here again when it comes back from the host.
-func (w *walk) chargeCached(p *point) {
-	c := &w.body
-	if p.head && w.tight(p.loop) {
-		c.get(w.fuelLocal())
-		c.i64(0)
-		c.raw(opI64LtS)
-		c.op(opBrIf, 1)
+// openLoop writes what begins around a wrapped loop: a block, the loop that is entered again after a call to the host,
+// both of the same type, and a block at whose end that call is.
+func (w *walk) openLoop(i, at int) {
+	if !w.wrapped(i) {
+		return
 	}
-	if p.cost > 0 {
-		c.get(w.fuelLocal())
-		c.i64(p.cost)
-		c.raw(opI64Sub)
-		c.op(opLocalTee, w.fuelLocal())
-		c.op(opGlobalSet, w.fuelGlobal())
+	for _, op := range []byte{opBlock, opLoop} {
+		w.body.raw(op)
+		w.body.raw(w.r.b[at+1 : w.loops[i].code]...)
 	}
-	if p.split || p.cost >= checked {
-		w.checkCached()
-	}
+	w.body.raw(opBlock, opEmpty)
 }
 
-// checkCached asks for the next slice if the fuel in the local is spent.
-func (w *walk) checkCached() {
+// closeLoop writes what stands between the end of a wrapped loop and the end of the outermost block around it.
+func (w *walk) closeLoop(i int) {
+	if !w.wrapped(i) {
+		return
+	}
 	c := &w.body
-	c.get(w.fuelLocal())
-	c.i64(0)
-	c.raw(opI64LtS, opIf, opEmpty)
+	c.raw(opEnd)
+	c.op(opBr, 2)
+	c.raw(opEnd)
 	c.op(opCall, w.helper(helper{kind: helpRefill}))
-	c.op(opGlobalGet, w.fuelGlobal())
-	c.op(opLocalSet, w.fuelLocal())
+	c.op(opBr, 0)
 	c.raw(opEnd)
 }
 
-// openLoop writes the loop around a tight one, of the same type.
-func (w *walk) openLoop(e *edit) {
-	i := int(e.index)
-	if !w.tight(i) {
-		return
+// unroll writes the loop up to its end with several copies of its code. All but the last stand in a block whose end is
+// the next turn; where one runs to its end, the loop is left.
+func (w *walk) unroll(i, copies int, restores bool) {
+	l, c := &w.loops[i], &w.body
+	c.raw(w.r.b[w.edits[l.begin].at:l.code]...)
+	w.charge(l.point, int64(copies))
+	w.copying = i
+	for range copies - 1 {
+		c.raw(opBlock, opEmpty)
+		w.emit(l.code, l.end, l.begin+2, l.last, restores)
+		c.op(opBr, 4)
+		c.raw(opEnd)
 	}
-	r := &reader{b: w.r.b, pos: e.at + 1, end: w.r.end}
-	r.skipSleb(33, "the type of a block")
-	w.body.raw(w.r.b[e.at:r.pos]...)
-	if parent := w.loops[i].parent; parent == noLoop || !w.cached(parent) {
-		w.body.op(opGlobalGet, w.fuelGlobal())
-		w.body.op(opLocalSet, w.fuelLocal())
-	}
-	w.checkCached()
+	w.copying = noLoop
+	w.emit(l.code, l.end, l.begin+2, l.last, restores)
 }
 
-// emit copies the code from start to end with its changes.
-func (w *walk) emit(start, end int, counted bool) {
-	w.settle()
-	at := start
-	for i := range w.edits {
+// emit copies the code from one offset to another with its changes, which are those from first to before last.
+func (w *walk) emit(at, end, first, last int, restores bool) {
+	for i := first; i < last; i++ {
 		e := &w.edits[i]
-		if e.kind == editPoint && e.index == noPoint || e.kind == editReturn && !counted {
+		if e.kind == editPoint && e.index == noPoint || e.kind == editReturn && !restores {
 			continue
 		}
 		w.body.raw(w.r.b[at:e.at]...)
 		at = e.at + e.skip
 		switch e.kind {
 		case editPoint:
-			w.charge(int(e.index))
+			w.charge(int(e.index), 1)
+		case editDeeper:
+			w.storeStack()
+		case editDeepCall:
+			w.storeStack()
+			w.body.op(opCall, e.index)
 		case editCall:
 			w.body.op(opCall, e.index)
 		case editRef:
@@ -88,11 +90,14 @@ func (w *walk) emit(start, end int, counted bool) {
 		case editBranch:
 			w.branchTo(w.r.b[e.at], w.labels[e.index:e.last])
 		case editLoop:
-			w.openLoop(e)
-		case editLoopEnd:
-			if w.tight(int(e.index)) {
-				w.body.raw(opEnd)
+			l := int(e.index)
+			w.openLoop(l, e.at)
+			if copies := w.copies(l); copies > 1 {
+				w.unroll(l, copies, restores)
+				at, i = w.loops[l].end, w.loops[l].last-1
 			}
+		case editLoopEnd:
+			w.closeLoop(int(e.index))
 		}
 	}
 	w.body.raw(w.r.b[at:end]...)

@@ -1,7 +1,5 @@
 package meter
 
-import "slices"
-
 // Weights of a frame on the guest's stack, in bytes.
 const (
 	weightFrame = 64
@@ -21,7 +19,7 @@ func (w *rewriter) code(r *reader, list []section) {
 		if i == 0 {
 			out = &w.moved
 		}
-		fn.function(in, w.types[w.functions[w.imported+i]], out)
+		fn.function(in, w.imported+i, out)
 		if in.err != nil {
 			r.err = in.err
 			r.err.Func = functionLabel(r.b, list, w.imported+i)
@@ -30,7 +28,8 @@ func (w *rewriter) code(r *reader, list []section) {
 }
 
 // function rewrites one function.
-func (w *walk) function(r *reader, t signature, out *code) {
+func (w *walk) function(r *reader, index int, out *code) {
+	t := w.types[w.functions[index]]
 	w.r, w.results, w.wide = r, len(t.results), t.wide()
 	w.ctl, w.height, w.highest, w.calls, w.constantEnd = w.ctl[:0], 0, 0, false, 0
 	w.locals = len(t.params)
@@ -48,44 +47,48 @@ func (w *walk) function(r *reader, t signature, out *code) {
 	}
 	weight := w.weight()
 	counted := w.calls || weight > lightFrame
+	if !counted {
+		w.flat[uint32(index)] = true
+	}
+	restores := w.calls && w.entries[uint32(index)]
 	w.head(groups, r.b[begin:start], counted)
 	if counted {
 		w.enterCounted(weight)
+	} else if w.points[0].cost > freeEntry {
+		w.charge(0, 1)
+	}
+	if restores {
 		w.body.raw(opBlock)
 		w.blockTypeOf(t.results)
-	} else if !w.free() {
-		w.charge(0)
 	}
-	w.emit(start, r.end-1, counted)
-	if counted {
+	w.settle()
+	w.emit(start, r.end-1, 0, len(w.edits), restores)
+	if restores {
 		w.body.raw(opEnd)
 		w.body.get(w.stackLocal())
+		w.body.i64(weight)
+		w.body.raw(opI64Add)
 		w.body.op(opGlobalSet, w.stackGlobal())
 	}
 	w.body.raw(opEnd)
 	out.sized(w.body)
 }
 
-// head begins the new body with the locals: those of the function, and what metering needs.
+// head begins the new body with the locals: those of the function, and one more in a counted one.
 func (w *walk) head(groups int, locals []byte, counted bool) {
-	extra := 0
-	if counted {
-		extra = 2
-	} else if slices.ContainsFunc(w.loops, func(l loop) bool { return l.repeated && !l.disturbed }) {
-		extra = 1
-	}
 	w.body = w.body[:0]
-	w.body.u32(uint32(groups + min(extra, 1)))
-	w.body.raw(locals...)
-	if extra > 0 {
-		w.body.u32(uint32(extra))
-		w.body.raw(typeI64)
+	if !counted {
+		w.body.u32(uint32(groups))
+		w.body.raw(locals...)
+		return
 	}
+	w.body.u32(uint32(groups + 1))
+	w.body.raw(locals...)
+	w.body.raw(1, typeI64)
 }
 
-// The locals that metering adds: the fuel in tight loops, and the stack as it was at the entry of a counted function.
-func (w *walk) fuelLocal() uint32  { return uint32(w.locals) }
-func (w *walk) stackLocal() uint32 { return uint32(w.locals) + 1 }
+// stackLocal is the local that metering adds: the stack that a counted function leaves to what it calls.
+func (w *walk) stackLocal() uint32 { return uint32(w.locals) }
 
 // weight is what a frame of the function takes from the stack.
 func (w *walk) weight() int64 {
@@ -94,11 +97,6 @@ func (w *walk) weight() int64 {
 		values *= 2
 	}
 	return weightFrame + weightValue*values
-}
-
-// free tells whether the function is so cheap that its callers pay for it.
-func (w *walk) free() bool {
-	return len(w.points) == 1 && w.points[0].cost <= freeLeaf
 }
 
 // blockTypeOf writes the type of a block that takes nothing and gives these values.
@@ -113,19 +111,30 @@ func (w *walk) blockTypeOf(results []byte) {
 	}
 }
 
-// enterCounted charges the entry of a function that counts on the stack. One check does for both counters.
+// enterCounted charges the entry of a function that counts on the stack. One check does for both counters. What is left
+// of the stack is kept in a local and put into the global before each call, so that nothing is to be done at the
+// function's end.
 func (w *walk) enterCounted(weight int64) {
 	c := &w.body
-	w.spend(c, units(w.points[0].cost))
+	if cost := w.points[0].cost; cost > freeEntry {
+		w.spend(c, units(cost))
+	}
 	c.op(opGlobalGet, w.stackGlobal())
-	c.op(opLocalTee, w.stackLocal())
 	c.i64(weight)
 	c.raw(opI64Sub)
-	c.op(opGlobalSet, w.stackGlobal())
-	c.op(opGlobalGet, w.fuelGlobal())
-	c.op(opGlobalGet, w.stackGlobal())
-	c.raw(opI64Or)
+	c.op(opLocalTee, w.stackLocal())
+	if !w.checkedAtHead() {
+		c.op(opGlobalGet, w.fuelGlobal())
+		c.raw(opI64Or)
+	}
 	c.i64(0)
-	c.raw(opI64LtS)
-	w.refillIf(c)
+	c.raw(opI64GeS, opIf, opEmpty, opElse)
+	w.storeStack()
+	c.op(opCall, w.helper(helper{kind: helpRefill}))
+	c.raw(opEnd)
+}
+
+func (w *walk) storeStack() {
+	w.body.get(w.stackLocal())
+	w.body.op(opGlobalSet, w.stackGlobal())
 }

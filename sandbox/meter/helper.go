@@ -117,14 +117,14 @@ func units(n int64) (c code) { c.i64(n); return c }
 // check asks for the next slice if this one is spent.
 func (w *rewriter) check(c *code) {
 	c.op(opGlobalGet, w.fuelGlobal())
-	c.i64(0)
-	c.raw(opI64LtS)
-	w.refillIf(c)
+	w.refillIfNegative(c)
 }
 
-// refillIf calls the host if the popped i32 is not zero.
-func (w *rewriter) refillIf(c *code) {
-	c.raw(opIf, opEmpty)
+// refillIfNegative calls the host if the popped i64 is below zero. That comes second: where the two ways meet, the
+// engine's registers are as the first one leaves them, and all that the call takes is done on the second.
+func (w *rewriter) refillIfNegative(c *code) {
+	c.i64(0)
+	c.raw(opI64GeS, opIf, opEmpty, opElse)
 	c.op(opCall, w.helper(helper{kind: helpRefill}))
 	c.raw(opEnd)
 }

@@ -77,6 +77,7 @@ func (w *rewriter) export(r *reader, out *code) {
 		return
 	}
 	if kind == Func {
+		w.entries[i] = true
 		i = w.refIndex(i)
 	}
 	out.raw(r.b[at:nameEnd]...)
@@ -128,18 +129,4 @@ func (w *rewriter) element(r *reader, out *code) {
 		}
 	}
 	w.elementSizes = append(w.elementSizes, n)
-}
-
-func (w *rewriter) dataSegment(r *reader, out *code) {
-	flags := r.u32("the flags of a data segment")
-	out.u32(flags)
-	if flags == 2 {
-		out.u32(r.readIndex("memory", w.memories))
-	}
-	if flags != 1 {
-		r.index(r.pos, "memory", 0, w.memories)
-		w.constant(r, out)
-	}
-	n := r.count("bytes of a data segment")
-	out.sized(r.bytes(n, "a data segment"))
 }

@@ -6,6 +6,7 @@ import "fmt"
 // module rewritten so that it counts its fuel and its stack, and asks its host for more (see ImportName). The
 // information is that of the module as it came. The rewritten module has the same types, functions and exports and
 // behaves the same, but for tables, which grow to the limit at most, and custom sections, of which the names are kept.
+// Data segments are joined where that cannot be told.
 // A module that passes can still have operands of wrong types, which is for the engine to find.
 //
 // The error is an *Error with the offset at fault. No module makes it panic.
@@ -22,6 +23,7 @@ func Meter(wasm []byte, opt Options) ([]byte, *Info, error) {
 	w := &rewriter{
 		wasm: wasm, lim: opt.Limits.withDefaults(), stack: opt.Stack, keepNames: !info.DropNames,
 		typeIndex: map[string]uint32{}, helperIndex: map[helper]uint32{},
+		entries: map[uint32]bool{}, flat: map[uint32]bool{},
 	}
 	w.dataCount = -1
 	if serr := w.rewrite(list); serr != nil {
@@ -49,8 +51,12 @@ type rewriter struct {
 	typeIndex   map[string]uint32
 	helperIndex map[helper]uint32
 	helpers     []helper
-	moved       code  // the body of the function that moved
-	body        code  // of the function at hand
+	entries     map[uint32]bool // functions that the host calls
+	flat        map[uint32]bool // functions written so far that do not count on the stack
+	moved       code            // the body of the function that moved
+	body        code            // of the function at hand
+	run         dataRun
+	usesData    bool  // instructions name data segments
 	passed      int64 // values that instructions hand over as a whole, see walk.pass
 }
 
@@ -127,7 +133,9 @@ func (w *rewriter) section(r *reader, s section, list []section) {
 	case secExport:
 		w.items(r, s, w.export)
 	case secStart:
-		w.parts[secStart].u32(w.funcIndex(r.readIndex("function", len(w.functions))))
+		f := r.readIndex("function", len(w.functions))
+		w.entries[f] = true
+		w.parts[secStart].u32(w.funcIndex(f))
 		w.counts[secStart]++
 	case secElement:
 		w.items(r, s, w.element)
@@ -138,6 +146,7 @@ func (w *rewriter) section(r *reader, s section, list []section) {
 		w.code(r, list)
 	case secData:
 		w.items(r, s, w.dataSegment)
+		w.endRun()
 	}
 }
 

@@ -29,11 +29,11 @@ const (
 	costMemory   = 2
 	costSlow     = 8 // division, square root and the like
 	costVector   = 2
-	costCall     = 12
-	costIndirect = 16
+	costCall     = 20
+	costIndirect = 24
 	costHostCall = 300 // the crossing; what the host does there is its own to bound
 	costGrow     = 500 // a crossing as well
-	costHelper   = 12  // a bulk operation, besides what it moves
+	costHelper   = 20  // a bulk operation, besides what it moves
 )
 
 // The opcodes that the walker treats one by one.

@@ -1,7 +1,7 @@
 package meter
 
 // Version counts the changes of what Meter makes of the same bytes: what is kept of it is kept by version.
-const Version = 1
+const Version = 3
 
 // What a metered module shares with its host. A module that names them itself is refused.
 const (

@@ -233,6 +233,7 @@ func (w *walk) call(at int, op byte) {
 			w.pass(at, len(w.types[t].params)+len(w.types[t].results))
 			w.disturb()
 			w.simple(at, len(w.types[t].params)+1, len(w.types[t].results), costIndirect)
+			w.edit(edit{at: at, kind: editDeeper})
 		}
 		return
 	}
@@ -248,7 +249,10 @@ func (w *walk) call(at int, op byte) {
 	w.pass(at, len(t.params)+len(t.results))
 	w.disturb()
 	w.simple(at, len(t.params), len(t.results), cost)
-	if w.funcIndex(f) != f {
+	switch {
+	case int(f) >= w.imported && !w.flat[f]:
+		w.edit(edit{at: at, skip: w.r.pos - at, kind: editDeepCall, index: w.funcIndex(f)})
+	case w.funcIndex(f) != f:
 		w.edit(edit{at: at, skip: w.r.pos - at, kind: editCall, index: w.funcIndex(f)})
 	}
 }
@@ -279,6 +283,7 @@ func (w *walk) memoryBulk(at int, op uint32) {
 	h := helper{}
 	switch op {
 	case miscMemoryInit, miscDataDrop:
+		w.usesData = true
 		if w.dataCount < 0 {
 			w.r.fail(at, "the instruction needs a data count section, and there is none")
 		}

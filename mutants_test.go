@@ -1,0 +1,125 @@
+package wcron_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// mutants are the safeguards, each taken out of the real code by one replacement, with the tests that must notice. Those tests are
+// run on the mutant through go's -overlay; the source is never touched.
+var mutants = []struct {
+	name     string
+	file     string
+	old, new string
+	pkg      string
+	tests    string // -run
+}{
+	{"no fencing", "claims/sqlitestore/finalize.go",
+		"	if !found {\n		a.Job = job.Job", "	if !found && f.Seq < 0 {\n		a.Job = job.Job",
+		"./claims/sqlitestore", "TestFenced|TestConformance/Finalize/FencedAfterRecovery"},
+	{"token predicate weakened", "claims/sqlitestore/finalize.go",
+		"WHERE run_id = ? AND job = ? AND seq = ?`\n	deleteClaim", "WHERE run_id = ? AND job = ? AND seq <> -?`\n	deleteClaim",
+		"./claims/sqlitestore", "TestTokenOfAnotherClaim|TestConformance/Finalize/WrongToken"},
+	{"recovery without evidence", "claims/judge.go",
+		"	case fingerprint.Alive:\n		if past {", "	case fingerprint.Alive:\n		if past || true {",
+		"./claims", "TestRecoverable"},
+	{"recovery without evidence, in a host", "claims/judge.go",
+		"	case fingerprint.Alive:\n		if past {", "	case fingerprint.Alive:\n		if past || true {",
+		"./host", "TestLiveOwnerKeepsItsRun"},
+	{"no orphan grace", "claims/judge.go",
+		"if now.Sub(claimed) < g.OrphanGrace {", "if now.Sub(claimed) < 0*g.OrphanGrace {",
+		"./claims", "TestRecoverable"},
+	{"lease not looked at", "claims/judge.go",
+		"o.Deadline.IsZero() && now.Sub(seen) > g.Lease", "o.Deadline.IsZero() && now.Sub(seen) > 0*g.Lease",
+		"./claims", "TestRecoverable"},
+	{"oracle always dead", "claims/sqlitestore/owners.go",
+		"none.Lock, none.Reason = claims.LockHeld,", "none.Lock, none.Reason = claims.LockFree,",
+		"./claims/sqlitestore", "TestConformance/Owners"},
+	{"oracle always alive", "claims/sqlitestore/owners.go",
+		"		Lock:    claims.LockFree,", "		Lock:    claims.LockHeld,",
+		"./claims/sqlitestore", "TestConformance/Owners"},
+	{"a free lock proves nothing", "claims/judge.go",
+		"	case LockFree:\n		return fingerprint.Dead,", "	case LockFree:\n		return fingerprint.Alive,",
+		"./claims", "TestJudge"},
+	{"advance after the run", "claims/sqlitestore/claim.go",
+		"	job.Next = it.Next\n", "	if it.RunID == \"\" {\n		job.Next = it.Next\n	}\n",
+		"./claims/sqlitestore", "TestLifeOfASlot|TestConformance/Claim"},
+	{"due filter gone", "claims/sqlitestore/claim.go",
+		"|| !same(job.Next, it.From) ||", "|| false && same(job.Next, it.From) ||",
+		"./claims/sqlitestore", "TestConformance/Claim"},
+	{"pause not looked at", "claims/sqlitestore/claim.go",
+		"(job.Paused || job.Disabled != \"\") && it.RunID != \"\"", "job.Disabled != \"\" && it.RunID != \"\"",
+		"./claims/sqlitestore", "TestConformance/Claim/Paused"},
+	{"no mutual exclusion", "claims/sqlitestore/claim.go",
+		"if open >= max(lanes, 1) {", "if open >= 1000*max(lanes, 1) {",
+		"./claims/sqlitestore", "TestConformance/Claim|TestOverlap"},
+	{"an owner that left may claim", "claims/sqlitestore/claim.go",
+		"left_at > 0`\n", "left_at > 0 AND id = ''`\n",
+		"./claims/sqlitestore", "TestConformance/Owners"},
+	{"a retry of a commit is fenced", "claims/sqlitestore/finalize.go",
+		"if same(run.EndedAt, f.EndedAt) {", "if same(run.EndedAt, f.EndedAt) && f.Seq < 0 {",
+		"./claims/sqlitestore", "TestConformance/(Finalize|Faults)"},
+	{"one stale item spoils the batch", "claims/sqlitestore/commit.go",
+		"	if r.err != nil {\n		if broken(r.err)", "	if r.err != nil {\n		if r.err != nil || broken(r.err)",
+		"./claims/sqlitestore", "TestAFailedRequestSpoilsNothing"},
+	{"the job's lock is not waited for", "host/tick.go",
+		"t.lockErr != nil {\n				continue\n", "t.lockErr != nil {\n				t.unlock, t.lockErr = func() {}, nil\n",
+		"./host", "TestHeldJobLock"},
+	{"not synchronous", "claims/sqlitestore/conn.go",
+		"\"PRAGMA synchronous = FULL\"", "\"PRAGMA synchronous = NORMAL\"",
+		"./claims/sqlitestore", "TestEveryConnectionIsSynchronous|TestLifeOfASlot"},
+}
+
+// TestMutantsAreCaught takes each safeguard out in turn. It builds the tests for each, so it runs only where WCRON_CI is 1.
+func TestMutantsAreCaught(t *testing.T) {
+	root, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range mutants {
+		t.Run(m.name, func(t *testing.T) {
+			path := filepath.Join(root, filepath.FromSlash(m.file))
+			src, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(src), m.old); n != 1 {
+				t.Fatalf("%s holds %q %d times: adapt the mutant to the code", m.file, m.old, n)
+			}
+			if os.Getenv("WCRON_CI") != "1" {
+				t.Skip("set WCRON_CI=1 to run the tests on the mutant")
+			}
+			t.Parallel()
+			said, passed := onMutant(t, path, strings.Replace(string(src), m.old, m.new, 1), m.pkg, m.tests)
+			switch {
+			case passed:
+				t.Errorf("no test of %s in %s notices:\n%s", m.tests, m.pkg, said)
+			case !strings.Contains(said, "--- FAIL"):
+				t.Errorf("the mutant was not tested:\n%s", said)
+			}
+		})
+	}
+}
+
+// onMutant runs tests with another content of one file.
+func onMutant(t *testing.T, path, content, pkg, tests string) (said string, passed bool) {
+	t.Helper()
+	dir := t.TempDir()
+	mutated, overlay := filepath.Join(dir, "mutant.go"), filepath.Join(dir, "overlay.json")
+	text, err := json.Marshal(map[string]map[string]string{"Replace": {path: mutated}})
+	if err == nil {
+		err = os.WriteFile(overlay, text, 0o600)
+	}
+	if err == nil {
+		err = os.WriteFile(mutated, []byte(content), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-vet=off", "-timeout=3m", "-overlay="+overlay, "-run="+tests, pkg).CombinedOutput()
+	return string(out), err == nil
+}
