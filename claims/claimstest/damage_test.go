@@ -4,7 +4,9 @@ import (
 	"database/sql"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -231,4 +233,26 @@ func noSlot(*damaged) (string, string) { return "", "" }
 
 func nextSlot(d *damaged) (string, string) {
 	return claims.ScheduledSlot("a", d.job("a").Next).ID, ""
+}
+
+// Every invariant that package claims lists is damaged by a test here.
+func TestEveryInvariantIsDamaged(t *testing.T) {
+	doc, err := os.ReadFile("../doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := os.ReadFile("damage_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, ok := strings.Cut(string(doc), "# Invariants")
+	codes := regexp.MustCompile(`(?m)^//\t([a-z]+(?:-[a-z]+)*) {2,}`).FindAllStringSubmatch(list, -1)
+	if !ok || len(codes) < 16 {
+		t.Fatalf("%d invariants are listed", len(codes))
+	}
+	for _, c := range codes {
+		if !strings.Contains(string(own), `{"`+c[1]+`", `) {
+			t.Errorf("no test damages a store so that %s is broken", c[1])
+		}
+	}
 }
