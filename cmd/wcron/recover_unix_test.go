@@ -40,10 +40,19 @@ func TestStoppedHostNeverActsBesideTheNextRun(t *testing.T) {
 	t.Parallel()
 	h := newHome(t, "commit_grace = \"100ms\"\n")
 	set := `{"op":"set","key":"by","value":"eA=="}`
-	h.drop("clock", guest.State(guest.ThenClock, set), eachSecond+"timeout = \"400ms\"\nstart_timeout = \"300ms\"\n")
+	h.drop("clock", guest.State(guest.ThenClock, set), eachSecond+"timeout = \"2s\"\nstart_timeout = \"300ms\"\n")
 	p := h.serve()
 	s := h.store()
+	h.await("the guest runs", func() bool { return strings.Contains(p.text(), "msg=started") })
 	run := h.awaitRun(s, "clock", "in flight", ended(claims.Running))
+	h.await("the guest's first acts are in its spool", func() bool {
+		files, err := filepath.Glob(h.path("state", "spool", run.RunID+"*"))
+		if err != nil || len(files) == 0 {
+			return false
+		}
+		info, err := os.Stat(files[0])
+		return err == nil && info.Size() > 64
+	})
 	p.signal(syscall.SIGSTOP)
 	if r := h.runs(s, "clock"); r[0].RunID != run.RunID || r[0].Outcome != claims.Running {
 		t.Skip("the machine was too slow to stop the host within its run")
