@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"database/sql"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -26,12 +25,22 @@ import (
 // clocks is the first and the last time that a run of guest.ThenClock has written.
 func clocks(t *testing.T, output string) (first, last time.Time) {
 	t.Helper()
-	_, b, found := strings.Cut(output, "\n")
-	if !found || len(b) < 16 {
-		t.Fatalf("an output of %d bytes has no clock", len(output))
+	for line := range strings.Lines(output) {
+		at, ok := guest.ReadClock(strings.TrimSuffix(line, "\n"))
+		switch {
+		case !ok:
+		case first.IsZero():
+			first, last = at, at
+		case at.Before(last):
+			t.Errorf("the clock goes back from %s to %s", last, at)
+		default:
+			last = at
+		}
 	}
-	at := func(b string) time.Time { return time.Unix(0, int64(binary.LittleEndian.Uint64([]byte(b)))) }
-	return at(b[:8]), at(b[len(b)/8*8-8:])
+	if first.IsZero() || time.Since(first) > time.Hour || time.Since(first) < 0 {
+		t.Fatalf("no clock in an output of %d bytes:\n%s", len(output), output)
+	}
+	return first, last
 }
 
 // A host that is stopped beyond the deadline of its run loses it to another one. Continued, it commits nothing, its guest's writes

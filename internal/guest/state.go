@@ -1,6 +1,8 @@
 package guest
 
 import (
+	"time"
+
 	"github.com/wcron/wcron/internal/guest/asm"
 )
 
@@ -13,7 +15,7 @@ const (
 	ThenExit          // with 1
 	ThenTrap
 	ThenSpin  // for ever
-	ThenClock // write the wall clock to stdout for ever, 8 bytes each 2 ms: nanoseconds since 1970, lowest byte first
+	ThenClock // write the wall clock to stdout for ever, a line each 2 ms: see ReadClock
 )
 
 func (e Ending) code(p *program) asm.Code {
@@ -32,7 +34,8 @@ func (e Ending) code(p *program) asm.Code {
 			asm.I32(subscription), asm.I64(2_000_000), asm.Store64(24),
 			asm.Loop(
 				asm.I32(0), asm.I64(1), asm.I32(clock), p.call("clock_time_get"), asm.If(asm.Unreachable),
-				asm.I32(stdout), asm.I32(clock), asm.I32(8), p.call("write"),
+				clockLine(clock),
+				asm.I32(stdout), asm.I32(buffer), asm.I32(17), p.call("write"),
 				asm.I32(subscription), asm.I32(event), asm.I32(1), asm.I32(events), p.call("poll_oneoff"), asm.If(asm.Unreachable),
 				asm.Br(0)))
 	}
@@ -83,4 +86,29 @@ func State(end Ending, requests ...string) []byte {
 		code = append(code, p.text(r), asm.Call(say))
 	}
 	return p.main(nil, append(code, end.code(p))...)
+}
+
+// clockLine puts the 64 bits at an address into the buffer, as sixteen letters from a to p and a newline.
+func clockLine(clock int64) asm.Code {
+	shift, and := asm.Code{0x76}, asm.Code{0x71}
+	code := asm.Cat(asm.I32(buffer+16), asm.I32('\n'), asm.Store8(0))
+	for i := range int64(8) {
+		b := asm.Cat(asm.I32(clock+7-i), asm.Load8(0))
+		code = append(code, asm.Cat(
+			asm.I32(buffer+2*i), b, asm.I32(4), shift, asm.I32('a'), asm.Add, asm.Store8(0),
+			asm.I32(buffer+2*i+1), b, asm.I32(15), and, asm.I32('a'), asm.Add, asm.Store8(0))...)
+	}
+	return code
+}
+
+// ReadClock reads a line that ThenClock has written.
+func ReadClock(line string) (at time.Time, ok bool) {
+	var ns int64
+	for _, c := range line {
+		if c < 'a' || c > 'p' {
+			return at, false
+		}
+		ns = ns<<4 | int64(c-'a')
+	}
+	return time.Unix(0, ns), len(line) == 16
 }
