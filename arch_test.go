@@ -23,16 +23,17 @@ var arrows = map[string][]string{
 	"internal/guest":         {"internal/guest/asm", "sandbox/meter"},                   // the section that carries a manifest is written there
 	"internal/guest/hostile": {"internal/guest", "internal/guest/asm", "sandbox/meter"}, // the names that forgeries use are there
 	// floor 1
-	"claims":  {"fingerprint"},
-	"plugins": {"config", "schedule", "sandbox/meter"},
+	"claims":     {"fingerprint"},
+	"capability": {},
+	"plugins":    {"config", "schedule", "sandbox/meter"},
 	// floor 2
-	"host":               {"claims", "sandbox", "schedule", "output"},
+	"host":               {"capability", "claims", "sandbox", "schedule", "output"},
 	"claims/sqlitestore": {"claims"},
 	"claims/claimstest":  {"claims"},
 	// floor 3
 	"admin": {"host", "claims", "fingerprint", "output"}, // fingerprint: whether an owner lives, for list
 	// floor 5
-	"cmd/wcron": {"admin", "claims", "claims/sqlitestore", "config", "fingerprint", "host", "internal/guest", "output", "plugins", "sandbox", "sandbox/meter", "schedule"},
+	"cmd/wcron": {"admin", "capability", "claims", "claims/sqlitestore", "config", "fingerprint", "host", "internal/guest", "output", "plugins", "sandbox", "sandbox/meter", "schedule"},
 	// beside the house
 	"examples/thirdparty": {}, // tests alone
 	"examples/embed":      {"claims/sqlitestore", "host"},

@@ -48,6 +48,19 @@ type Finding struct {
 	Remedy string `json:"remedy"`           // what a person can do
 }
 
+// Repaired says what a repair did about a finding, or why it did nothing.
+type Repaired struct {
+	Finding Finding
+	Did     string // empty: nothing, since what is right cannot be told from the store alone
+}
+
+// Repairer is a store that can mend some of what Audit finds. Repair does only what is provably safe: nothing runs again by it, no
+// result and no state that a run committed is dropped, and nothing is decided that a living owner may still decide. It looks anew
+// at each finding within the transaction that mends it; what is not as found any more is left. It answers in the order given.
+type Repairer interface {
+	Repair(ctx context.Context, now time.Time, found []Finding) ([]Repaired, error)
+}
+
 // auditReadings is how often a job that looks wrong is read again before its findings are believed although it kept changing.
 const auditReadings = 5
 
@@ -83,6 +96,7 @@ type reading struct {
 	pending []Pending
 	runs    []Run
 	slots   []SlotRow
+	state   []StateEntry
 }
 
 type auditor struct {
@@ -184,7 +198,10 @@ func (a *auditor) history(ctx context.Context, r *reading) (err error) {
 	if r.slots, err = a.s.Slots(ctx, SlotQuery{Job: r.name, Limit: -1}); err != nil {
 		return err
 	}
-	r.runs, err = a.s.Runs(ctx, RunQuery{Job: r.name, Limit: -1})
+	if r.runs, err = a.s.Runs(ctx, RunQuery{Job: r.name, Limit: -1}); err != nil {
+		return err
+	}
+	r.state, err = a.s.State(ctx, r.name)
 	return err
 }
 
@@ -223,6 +240,8 @@ func (a *auditor) check(ctx context.Context, r reading) ([]Finding, error) {
 	f := append(a.claims(r), a.slots(r)...)
 	f = append(f, a.runs(r)...)
 	f = append(f, a.overdue(r)...)
+	f = append(f, counts(r)...)
+	f = append(f, state(r)...)
 	due, err := a.schedule(ctx, r)
 	if err != nil {
 		return nil, err

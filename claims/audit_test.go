@@ -30,6 +30,7 @@ type book struct {
 	slots   []SlotRow
 	owners  []Owner
 	outputs map[string][]byte
+	state   []StateEntry
 	onSlots func() // called before each look at the slots
 }
 
@@ -56,6 +57,10 @@ func (b *book) Slots(_ context.Context, q SlotQuery) ([]SlotRow, error) {
 		b.onSlots()
 	}
 	return slices.DeleteFunc(slices.Clone(b.slots), func(s SlotRow) bool { return s.Slot.Job != q.Job }), nil
+}
+
+func (b *book) State(_ context.Context, job string) ([]StateEntry, error) {
+	return slices.DeleteFunc(slices.Clone(b.state), func(e StateEntry) bool { return e.Job != job }), nil
 }
 
 func (b *book) Output(_ context.Context, id string) (io.ReadCloser, error) {
@@ -112,6 +117,14 @@ func valid() *book {
 	m := ManualSlot("manual", minute(9), "x")
 	b.slot(m, "killed", b.ran(m, 1, Killed).RunID)
 	b.slot(ScheduledSlot("once", minute(1)), "trapped", b.ran(ScheduledSlot("once", minute(1)), 1, Trapped).RunID)
+	for i := range b.jobs {
+		j := &b.jobs[i]
+		for _, r := range b.runs {
+			if r.Job == j.Name && r.Outcome != Running {
+				j.Seq, j.LastRun, j.Last, j.LastEnded = 9, r.RunID, r.Outcome, r.EndedAt
+			}
+		}
+	}
 	return b
 }
 

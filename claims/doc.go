@@ -25,9 +25,36 @@
 // recoverer race for one row, and exactly one wins. The loser's result changes nothing; one note on the run says that it came.
 // A run whose job was removed (or removed and added again) since the claim is closed as discarded.
 //
+// What a run writes into its job's state travels with its finalize and is kept with the outcome ok and with no other. Since a job
+// that is claimed has no other writer, what a run reads of the state before its guest starts is the state as of its claim.
+//
 // # When an owner is given up
 //
-// [Judge] combines the two witnesses, the owner's lock and its fingerprint; [Recoverable] turns the verdict into a decision:
+// [Judge] combines the two witnesses. The owner's lock is the first: the kernel frees it at any death, and it lies neither about a
+// pid that was used again nor about another container. The fingerprint is the second, and decides where there is no lock. Every
+// evidence with its verdict, each row held to the code by a test:
+//
+//	free     no record                                         dead
+//	free     another boot of this machine                      dead
+//	free     no process has the pid                            dead
+//	free     the very process runs                             dead
+//	held     no record                                         alive
+//	held     another boot of this machine                      alive
+//	held     no process has the pid                            alive
+//	held     the very process runs                             alive
+//	missing  no record                                         unknown
+//	missing  malformed record                                  unknown
+//	missing  record of a newer version                         unknown
+//	missing  "pid-suffix" alone, and no process has the pid    dead
+//	missing  "pid-suffix" alone, and a process has the pid     unknown
+//	missing  another boot, of a machine that is not this one   unknown
+//	missing  another boot of this machine                      dead
+//	missing  another pid namespace                             unknown
+//	missing  no process has the pid                            dead
+//	missing  same pid, another process                         dead
+//	missing  the very process runs                             alive
+//
+// The rows of package fingerprint divide the second column further. [Recoverable] turns the verdict into a decision:
 //
 //	dead     recovered once the claim is orphan_grace old, counted from claimed_at
 //	alive    never recovered while within its deadline; after the deadline it is
@@ -50,5 +77,7 @@
 //	slot-missing       fewer slots are recorded than the schedule had due
 //	slot-extra         more slots are recorded than the schedule had due
 //	overdue            a due time has passed by more than the grace and nothing was recorded
+//	counts             the job's repeats or its latest run are not what its history has
+//	state-not-ok       a key of a job's state was not written by a run of it that was ok
 //	output-missing     a run's output is recorded and cannot be read back whole
 package claims

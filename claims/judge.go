@@ -16,15 +16,8 @@ type Witness struct {
 	Note     string // the fingerprint's sentence
 }
 
-// Judge combines the witnesses. The owner's lock is the first: the kernel frees it at any death, and it lies neither about a
-// pid that was used again nor about another container. The fingerprint is the second, and the only one where there is no lock.
-//
-//	lock     process   verdict
-//	free     any       dead
-//	held     any       alive
-//	missing  dead      dead
-//	missing  alive     alive
-//	missing  unknown   unknown
+// Judge combines the witnesses: a free lock is proof of death, a lock that is held of life, and where there is no lock the
+// fingerprint decides. The table is in the package comment.
 func Judge(w Witness) (fingerprint.Verdict, string) {
 	switch w.Lock {
 	case LockFree:

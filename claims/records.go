@@ -12,6 +12,7 @@ type Job struct {
 	Name       string
 	Source     string    // the job set that registered it; one set never removes another's jobs
 	Seq        int64     // fencing counter: grows with every claim and with every removal
+	Born       int64     // Seq when the job was added: claims with this or a lower one are of a predecessor of the same name
 	Definition string    // digest of all that a guest's exit 78 is bound to; a change enables the job again
 	Schedule   string    // canonical text; empty: runs only when asked for
 	Timezone   string    // IANA name that the schedule is read in
@@ -107,9 +108,17 @@ type Run struct {
 	StandsFor int64  // further slots that were passed over and that this run stands for
 	Memory    int64  // peak of the guest's memory in bytes
 	Fuel      int64  // what the guest computed, in the sandbox's unit; 0: not known
+	Counted   *bool  // its slot counted toward the job's repeats; nil: the run is open, or the store is older than this word
 	Output    Output // without Inline: read it with History.Output
 	LateAt    time.Time
 	Late      Outcome // the result that came after the run was closed; nothing of it was committed but its output
+}
+
+// StateEntry is one key of a job's state.
+type StateEntry struct {
+	Token // of the run that wrote it
+	Key   string
+	Value []byte
 }
 
 // SlotRow is a slot, or a sequence of slots of one job that came to the same verdict.

@@ -21,14 +21,15 @@ type Store interface {
 type Ledger interface {
 	// Put registers the jobs of one source: see Put. It returns the rows as they are now, in the order given.
 	Put(ctx context.Context, now time.Time, source string, jobs []Put) ([]Job, error)
-	// Remove removes jobs of a source. Runs in flight go on and end as discarded; pending work is skipped with the reason.
+	// Remove removes jobs of a source, and their state with them. Runs in flight go on and end as discarded; pending work is
+	// skipped with the reason.
 	// Names that the source does not have are passed over.
 	Remove(ctx context.Context, now time.Time, source string, names []string) error
 	// Claim tries each item for the owner, all in one transaction, and answers item by item in the order given. ErrFenced: the
 	// owner has left, or was given up.
 	Claim(ctx context.Context, now time.Time, owner string, items []Claim) ([]Claimed, error)
 	// Finalize closes each item's claim if its token still holds it, and answers item by item in the order given. Items of
-	// concurrent calls share a transaction.
+	// concurrent calls share a transaction. It goes on in a store that a newer version has taken over, unless that forbids it.
 	Finalize(ctx context.Context, now time.Time, items []Final) ([]Finalized, error)
 	// Request carries out an operator's request. Errors: ErrNoJob, ErrNoRun, ErrNotOpen.
 	Request(ctx context.Context, now time.Time, r Request) error
@@ -63,6 +64,9 @@ type History interface {
 	Pending(ctx context.Context) ([]Pending, error) // by due time
 	Runs(ctx context.Context, q RunQuery) ([]Run, error)
 	Slots(ctx context.Context, q SlotQuery) ([]SlotRow, error)
+	// State reads a job's state by key, without keys that it does not have; a job that was removed has none. Only a run commits
+	// state, and only while it owns a claim of the job: so what is read while a claim is held is the state as of that claim.
+	State(ctx context.Context, job string) ([]StateEntry, error)
 	// Output opens what an ended run wrote. ErrNoRun; an empty output reads as no bytes.
 	Output(ctx context.Context, runID string) (io.ReadCloser, error)
 }
@@ -148,10 +152,18 @@ type Final struct {
 	Memory    int64
 	Fuel      int64
 	Output    Output
-	Retry     time.Time // when the next attempt is due; zero: this outcome is the slot's verdict
-	Disable   string    // reason for which the job is disabled until its definition changes
-	Counts    bool      // first attempt whose slot counts toward Repeat
-	Repeat    int64     // limit; 0: none. Reached: Next is cleared and the job is done
+	State     []StateWrite // what the run wrote into its job's state; kept with the outcome ok, and with no other
+	Retry     time.Time    // when the next attempt is due; zero: this outcome is the slot's verdict
+	Disable   string       // reason for which the job is disabled until its definition changes
+	Counts    bool         // first attempt whose slot counts toward Repeat
+	Repeat    int64        // limit; 0: none. Reached: Next is cleared and the job is done
+}
+
+// StateWrite is a change of one key of a job's state.
+type StateWrite struct {
+	Key    string
+	Value  []byte
+	Delete bool // the key goes; Value is not looked at
 }
 
 // FinalStatus answers a Final.

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wcron/wcron/capability"
 	"github.com/wcron/wcron/claims"
 	"github.com/wcron/wcron/sandbox"
 )
@@ -43,6 +44,7 @@ func New(cfg Config) (*Host, error) {
 		events: make(chan Event, eventQueue),
 	}
 	sb := cfg.Sandbox
+	sb.Calls = []string{capability.StateCall}
 	if cfg.MemoryBudget > 0 {
 		h.budget = sandbox.NewBudget(cfg.MemoryBudget)
 		sb.Budget = h.budget

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wcron/wcron/capability"
 	"github.com/wcron/wcron/claims"
 )
 
@@ -22,6 +23,7 @@ const (
 	DefaultStartTimeout = time.Minute
 	DefaultMemory       = 64 << 20
 	DefaultOutput       = 1 << 20
+	DefaultState        = capability.DefaultQuota
 	DefaultHistoryRuns  = 1000
 	DefaultHistoryBytes = 64 << 20
 )
@@ -38,6 +40,7 @@ type Job struct {
 	Memory       int64         // bytes; 0: DefaultMemory
 	Fuel         int64         // how much a run may compute, in the sandbox's unit; 0: no limit
 	Output       int64         // bytes kept per run; 0: DefaultOutput
+	State        int64         // bytes of the job's own state; 0: DefaultState
 	Entry        string        // exported function; empty: _start, else run
 	Args         []string      // after the job's name
 	Env          map[string]string

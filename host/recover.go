@@ -53,7 +53,7 @@ func (w *watcher) look(ctx context.Context) error {
 		if o.Owner != w.l.h.cfg.Instance {
 			byOwner[o.Owner] = append(byOwner[o.Owner], o)
 		} else if !o.Deadline.IsZero() && now.After(o.Deadline) {
-			errs = append(errs, w.close(ctx, o, "its deadline passed and its guest was not gone", "this host's own claim"))
+			errs = append(errs, w.close(ctx, o, "its deadline passed and its guest was not gone", "this host's own claim", false))
 		}
 	}
 	w.firstSeen = seen
@@ -92,7 +92,7 @@ func (w *watcher) judge(ctx context.Context, owner claims.Owner, open []claims.O
 	for _, o := range open {
 		ok, reason := claims.Recoverable(o, verdict, why, owner.Seen, w.firstSeen[o.RunID], now, graces)
 		if ok {
-			errs = append(errs, w.close(ctx, o, reason, fmt.Sprintf("%s: %s", verdict, why)))
+			errs = append(errs, w.close(ctx, o, reason, fmt.Sprintf("%s: %s", verdict, why), verdict == "dead"))
 		} else if o.Deadline.IsZero() && now.Sub(owner.Seen) > w.l.h.cfg.Lease && !w.stalled[o.RunID] {
 			w.stalled[o.RunID] = true
 			w.l.h.emit(Event{
@@ -105,7 +105,7 @@ func (w *watcher) judge(ctx context.Context, owner claims.Owner, open []claims.O
 }
 
 // close finalizes an orphan with its own token: a failed attempt, which the job's policy may try again.
-func (w *watcher) close(ctx context.Context, o claims.Open, reason, evidence string) error {
+func (w *watcher) close(ctx context.Context, o claims.Open, reason, evidence string, dead bool) error {
 	w.l.shared.mu.Lock()
 	def, known := w.l.shared.defs[o.Job]
 	w.l.shared.mu.Unlock()
@@ -137,7 +137,8 @@ func (w *watcher) close(ctx context.Context, o claims.Open, reason, evidence str
 			Reason: reason, Evidence: evidence, Retry: f.Retry,
 		})
 	}
-	if w.l.h.cfg.Spool != "" { // what it had written is recorded, or was by whoever was quicker
+	// What it had written is recorded, or was by whoever was quicker. An owner that may live still writes: it tidies up itself.
+	if w.l.h.cfg.Spool != "" && dead {
 		_ = output.Remove(w.l.h.cfg.Spool, o.RunID) // leftovers only take room: the next sweep tries again
 	}
 	w.l.h.Poll()

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/wcron/wcron/capability"
 	"github.com/wcron/wcron/claims"
 	"github.com/wcron/wcron/output"
 	"github.com/wcron/wcron/sandbox"
@@ -80,7 +81,8 @@ func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 		r.unlock()
 		l.settle(r, &f)
 	}()
-	if reason := l.mayStart(r); reason != "" {
+	state, reason := l.mayStart(r)
+	if reason != "" {
 		l.h.release(r.reserved)
 		f = fault(f, l.h.now(), reason)
 		switch why := context.Cause(r.ctx); {
@@ -102,6 +104,7 @@ func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 	res := r.mod.compiled.Run(r.ctx, sandbox.Run{
 		Args: append([]string{r.def.Name}, r.def.Args...), Env: env, Stdin: bytes.NewReader(event), Stdout: rec, Stderr: rec,
 		Entry: r.def.Entry, Memory: r.def.memory(), Reserved: r.reserved, Fuel: uint64(max(r.def.Fuel, 0)), Timeout: r.def.timeout(),
+		Calls: map[string]sandbox.Call{capability.StateCall: state.Call},
 	})
 	r.unlock() // the guest is gone
 	f.EndedAt = l.h.now()
@@ -114,7 +117,12 @@ func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 		code := int64(res.ExitCode)
 		f.ExitCode = &code
 	}
-	return l.keep(f, rec)
+	if f = l.keep(f, rec); f.Outcome == claims.OK {
+		for _, w := range state.Writes() {
+			f.State = append(f.State, claims.StateWrite{Key: w.Key, Value: w.Value, Delete: w.Delete})
+		}
+	}
+	return f
 }
 
 // keep takes over the run's output. Output that cannot be kept fails the run: an outcome without it would be half a record.
@@ -129,18 +137,28 @@ func (l *loop) keep(f claims.Final, rec *output.Recorder) claims.Final {
 }
 
 // mayStart says why a guest must not start: its claim is too old, by the wall clock, which counts a suspend, or no longer ours.
-func (l *loop) mayStart(r *run) string {
+// Otherwise it gives the job's state as of the claim. Nobody but the owner of the claim writes it, so what was read is that if the
+// claim is still ours afterwards.
+func (l *loop) mayStart(r *run) (*capability.State, string) {
 	if late := l.h.now().Sub(r.claimedAt); late > r.def.startTimeout() {
-		return fmt.Sprintf("could not start within start_timeout = %s: %s have passed since the claim", r.def.startTimeout(), late)
+		return nil, fmt.Sprintf("could not start within start_timeout = %s: %s have passed since the claim", r.def.startTimeout(), late)
+	}
+	entries, err := l.h.cfg.Store.State(r.ctx, r.token.Job)
+	if err != nil {
+		return nil, fmt.Sprintf("could not read the job's state: %v", err)
 	}
 	runs, err := l.h.cfg.Store.Runs(r.ctx, claims.RunQuery{RunID: r.token.RunID, Limit: 1})
 	switch {
 	case err != nil:
-		return fmt.Sprintf("could not make sure of the claim before the start: %v", err)
+		return nil, fmt.Sprintf("could not make sure of the claim before the start: %v", err)
 	case len(runs) != 1 || runs[0].Outcome != claims.Running || runs[0].Seq != r.token.Seq:
-		return "the claim was lost before the start"
+		return nil, "the claim was lost before the start"
 	}
-	return ""
+	state := make(map[string][]byte, len(entries))
+	for _, e := range entries {
+		state[e.Key] = e.Value
+	}
+	return capability.NewState(state, r.def.State), ""
 }
 
 func fault(f claims.Final, now time.Time, reason string) claims.Final {
@@ -183,7 +201,7 @@ func (l *loop) commit(f *claims.Final) (claims.Finalized, error) {
 		l.h.emit(Event{Kind: TickFailed, Job: f.Job, RunID: f.RunID, Reason: "commit a run; it is tried again", Err: err})
 		if unkeepable(err) && f.Output.Bytes > 0 {
 			f.Output = claims.Output{Cut: f.Output.Bytes + f.Output.Cut}
-			f.Outcome, f.Cause, f.ExitCode = claims.Failed, claims.HostFault, nil
+			f.Outcome, f.Cause, f.ExitCode, f.State = claims.Failed, claims.HostFault, nil, nil
 			f.Reason = fmt.Sprintf("keep the output: %v", err)
 		}
 		select {

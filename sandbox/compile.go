@@ -137,7 +137,7 @@ func (e *Engine) checkImports(info *meter.Info) error {
 	unknown := map[string][]string{}
 	var modules []string
 	for _, i := range info.Imports {
-		if i.Module == wasiModule && i.Kind == meter.Func && e.wasi[i.Name] != nil {
+		if i.Kind == meter.Func && e.provided[imported{i.Module, i.Name}] != nil {
 			continue
 		}
 		if unknown[i.Module] == nil {
@@ -187,8 +187,8 @@ func remedy(module string) string {
 	case strings.HasPrefix(module, "wasi:"):
 		return "that is WASI preview 2, which is for components; build for wasip1"
 	case strings.HasPrefix(module, "extism:host/"):
-		return "this version does not provide guest calls; build the plugin without them, " +
-			"with stdin, stdout and the WCRON_ variables in their place"
+		return "this version provides the functions of extism:host/env that handle blocks of memory, and wcron_state of " +
+			"extism:host/user; build the plugin without the others, with stdin, stdout and the WCRON_ variables in their place"
 	case module == "go" || module == "gojs":
 		return "the module was built for a browser; build it with GOOS=wasip1 GOARCH=wasm"
 	case strings.HasPrefix(module, "wbg") || strings.HasPrefix(module, "__wbindgen"):
@@ -207,11 +207,15 @@ func (e *Engine) checkSignatures(compiled wazero.CompiledModule) error {
 		if module == meter.ImportModule {
 			continue // ours
 		}
-		host := e.wasi[name]
-		if !slices.Equal(f.ParamTypes(), host.ParamTypes()) || !slices.Equal(f.ResultTypes(), host.ResultTypes()) {
-			return moduleError("it imports %s.%s with another signature than WASI preview 1 gives it; "+
-				"build it with a toolchain for wasip1", module, name)
+		host := e.provided[imported{module, name}]
+		if slices.Equal(f.ParamTypes(), host.ParamTypes()) && slices.Equal(f.ResultTypes(), host.ResultTypes()) {
+			continue
 		}
+		if module != wasiModule {
+			return moduleError("it imports %s.%s with another signature than this host gives it; see docs/plugins.md", module, name)
+		}
+		return moduleError("it imports %s.%s with another signature than WASI preview 1 gives it; "+
+			"build it with a toolchain for wasip1", module, name)
 	}
 	return nil
 }

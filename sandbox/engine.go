@@ -45,6 +45,10 @@ type Config struct {
 	// meter.DefaultStack.
 	Stack int64
 
+	// Calls names the functions that a guest may import from extism:host/user, beside those of extism:host/env that make,
+	// read and write the blocks which such a function takes and gives. What answers them is a run's own: Run.Calls.
+	Calls []string
+
 	// Compiler is the command of a process that compiles for the engine, bounded in time and memory: the program and its
 	// arguments, to which the engine adds some of its own, for CompileWorker. It must be the same program as this one,
 	// since it must have the same version of everything. Empty compiles in this process, where neither time nor memory
@@ -72,10 +76,10 @@ const (
 type Engine struct {
 	cfg       Config
 	rt        wazero.Runtime
-	wasi      map[string]api.FunctionDefinition // what guests may import
-	cache     *cache                            // nil without a CacheDir and a Compiler
-	temporary string                            // the cache's folder, if it goes with the engine
-	worker    *worker                           // nil: compile in this process
+	provided  map[imported]api.FunctionDefinition // what guests may import
+	cache     *cache                              // nil without a CacheDir and a Compiler
+	temporary string                              // the cache's folder, if it goes with the engine
+	worker    *worker                             // nil: compile in this process
 	compilers chan struct{}
 	tokens    *tokens
 	regions   *regions // memories
@@ -93,7 +97,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
-	e := &Engine{cfg: cfg, tokens: newTokens(), regions: newRegions()}
+	e := &Engine{cfg: cfg, tokens: newTokens(), regions: newRegions(), provided: map[imported]api.FunctionDefinition{}}
 	var err error
 	if e.worker, err = newWorker(&cfg); err != nil {
 		return nil, err
@@ -115,7 +119,11 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 		_ = e.release(ctx)
 		return nil, fmt.Errorf("provide WASI: %w", err)
 	}
-	e.wasi = e.rt.Module(wasiModule).ExportedFunctionDefinitions()
+	e.learn(wasiModule)
+	if err := e.provideCalls(ctx); err != nil {
+		_ = e.release(ctx)
+		return nil, err
+	}
 	return e, nil
 }
 

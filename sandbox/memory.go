@@ -49,8 +49,10 @@ type memory struct {
 	regions *regions         // nil takes all memory from the heap
 	region  *region          // that the memory lies in, if it does not lie in the heap
 	buf     []byte
+	aside   int64 // bytes of blocks beside the instance's memory; they count against the limit and the budget too
 	charged int64 // bytes taken from the budget
-	peak    int64
+	top     int64 // the most that the instance had
+	peak    int64 // the same with blocks
 	denied  int64 // size of the growth that was refused last at the limit; 0 if none was
 }
 
@@ -60,7 +62,7 @@ func (m *memory) Allocate(_, _ uint64) experimental.LinearMemory { return m }
 // Reallocate grows the memory; nil becomes the -1 of memory.grow.
 func (m *memory) Reallocate(size uint64) []byte {
 	want := int64(size)
-	if want > m.limit {
+	if want+m.aside > m.limit {
 		m.denied = want
 		return nil
 	}
@@ -73,7 +75,7 @@ func (m *memory) Reallocate(size uint64) []byte {
 	} else {
 		m.reallocate(want)
 	}
-	m.peak = max(m.peak, want)
+	m.top, m.peak = max(m.top, want), max(m.peak, want+m.aside)
 	return m.buf
 }
 
@@ -104,8 +106,27 @@ func (m *memory) copyTo(buf []byte) {
 	}
 }
 
-// charge makes sure that this many bytes in all are taken from the budget.
+// take makes room for a block; it fails at the run's own limit.
+func (m *memory) take(n int64) bool {
+	if want := int64(len(m.buf)) + m.aside + n; want > m.limit {
+		m.denied = want
+		return false
+	}
+	m.aside += n
+	if !m.charge(int64(cap(m.buf))) {
+		m.aside -= n
+		m.broke(n)
+	}
+	m.peak = max(m.peak, int64(len(m.buf))+m.aside)
+	return true
+}
+
+// giveBack ends what take has taken. The budget gets it back with the run.
+func (m *memory) giveBack(n int64) { m.aside -= n }
+
+// charge makes sure that the instance's memory of that size, and what lies beside it, are taken from the budget.
 func (m *memory) charge(total int64) bool {
+	total += m.aside
 	if m.budget == nil || total <= m.charged {
 		return true
 	}
@@ -133,7 +154,7 @@ func (m *memory) release() {
 		m.budget.Release(m.charged)
 	}
 	if m.region != nil {
-		m.regions.give(m.region, m.peak)
+		m.regions.give(m.region, m.top)
 	}
 	m.charged, m.buf, m.region = 0, nil, nil
 }

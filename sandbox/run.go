@@ -45,6 +45,10 @@ type Run struct {
 	// 0 is without a deadline.
 	Timeout time.Duration
 
+	// Calls answers what the guest calls in extism:host/user, by name. A function that Config.Calls names and this does
+	// not gives 0, the offset of no block.
+	Calls map[string]Call
+
 	// Fuel bounds what the guest may compute, in the unit of Result.Fuel; 0 is without a limit.
 	Fuel uint64
 }
@@ -52,7 +56,7 @@ type Run struct {
 // Run makes an instance of the module, calls its entry point, and returns when the guest is gone. The end of the context
 // ends the run; its cause chooses the cause of the result. It never panics.
 func (m *Module) Run(ctx context.Context, r Run) (res Result) {
-	x := &execution{module: m}
+	x := &execution{module: m, calls: r.Calls}
 	x.memory = memory{
 		limit: m.engine.limit(r.Memory), budget: m.engine.cfg.Budget, charged: r.Reserved, regions: m.engine.regions,
 		broke: x.breakBudget, pace: x.turn,
@@ -125,6 +129,8 @@ type execution struct {
 	ctx     context.Context
 	module  *Module
 	memory  memory
+	blocks  blocks
+	calls   map[string]Call
 	started bool
 	halted  *ending // why this package stopped the guest, if it did
 	stopping

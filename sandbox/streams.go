@@ -132,14 +132,23 @@ var errGone = errors.New("its goroutine ended")
 // outside calls something of the caller's that may wait, for ever perhaps. If it takes long, another guest computes
 // meanwhile; and if the context is done before it returns, the guest ends, and the call is left behind.
 func (s *stream) outside(buf []byte) (int, error) {
-	x, begun := s.x, time.Now()
+	return s.x.outside(s.deadlines, func() (int, error) {
+		n, err := contained(func() (int, error) { return s.call(buf) })
+		if n < 0 || n > len(buf) {
+			return 0, fmt.Errorf("it says that it moved %d bytes of %d", n, len(buf))
+		}
+		return n, err
+	})
+}
+
+// outside does so for any call. With deadlines the end of the context makes it come back, which is waited for a moment.
+func (x *execution) outside(deadlines bool, call func() (int, error)) (int, error) {
+	begun := time.Now()
 	answered := make(chan answer, 1)
 	go func() {
 		a := answer{err: errGone}
 		defer func() { answered <- a }()
-		if a.n, a.err = contained(func() (int, error) { return s.call(buf) }); a.n < 0 || a.n > len(buf) {
-			a = answer{err: fmt.Errorf("it says that it moved %d bytes of %d", a.n, len(buf))}
-		}
+		a.n, a.err = contained(call)
 	}()
 	if x.lender == nil {
 		x.lender = time.NewTimer(lendAfter)
@@ -161,7 +170,7 @@ func (s *stream) outside(buf []byte) (int, error) {
 		return a.n, a.err
 	case <-x.ctx.Done():
 	}
-	if s.deadlines {
+	if deadlines {
 		x.lender.Reset(comeBack)
 		select {
 		case <-answered:

@@ -4,8 +4,11 @@ import (
 	"database/sql"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,7 +41,7 @@ func ledger(t *testing.T) *damaged {
 	}})
 	d.minutely("a")
 	f := d.final(d.start(alpha, "a"), claims.OK)
-	f.Output = inline("some text")
+	f.Output, f.State = inline("some text"), []claims.StateWrite{setKey("cursor", "7")}
 	d.finalize(f, claims.Done)
 	d.okRun, d.ok = f.RunID, d.run(f.RunID).Slot.ID
 	f = d.final(d.start(alpha, "a"), claims.Failed)
@@ -97,6 +100,14 @@ func TestAuditFindsDamageInDatabase(t *testing.T) {
 		{"slot-missing", skipped, `DELETE FROM slots WHERE slot_id = ?1 AND ?2 = ''`, nil},
 		{"slot-extra", skipped, `UPDATE slots SET count = 2 WHERE slot_id = ?1 AND ?2 = ''`, nil},
 		{"overdue", waits, `DELETE FROM claims WHERE ?1 > '' AND ?2 = ''`, func(o *claims.AuditOptions) { o.Now = o.Now.Add(2 * time.Hour) }},
+		{"counts", noSlot, `UPDATE jobs SET repeats = repeats + 1 WHERE name = 'a' AND ?1 = ?2`, nil},
+		{"counts", noSlot, `UPDATE runs SET counted = 1 WHERE job = 'a' AND ?1 = ?2`, nil},
+		{"counts", retried, `UPDATE jobs SET last_outcome = 'trapped', last_run = ?2 WHERE ?1 > '' AND name = 'a'`, nil},
+		{"counts", noSlot, `UPDATE jobs SET last_run = 'nobody' WHERE ?1 = ?2 AND name = 'a'`, nil},
+		{"state-not-ok", okRun, `UPDATE runs SET outcome = 'failed' WHERE ?1 > '' AND run_id = ?2`, nil},
+		{"state-not-ok", flies, `UPDATE state SET run_id = ?2, seq = (SELECT seq FROM runs WHERE run_id = ?2) WHERE ?1 > ''`, nil},
+		{"state-not-ok", okRun, `UPDATE state SET seq = seq + 1 WHERE ?1 > '' AND run_id = ?2`, nil},
+		{"state-not-ok", okRun, `UPDATE jobs SET removed_at = 1 WHERE ?1 > '' AND ?2 > ''`, nil},
 		{"output-missing", okRun, `DELETE FROM outputs WHERE ?1 > '' AND run_id = ?2`, nil},
 		{"output-missing", okRun, `UPDATE outputs SET body = 'other txt' WHERE ?1 > '' AND run_id = ?2`, nil},
 	}
@@ -130,6 +141,79 @@ func TestAuditFindsDamageInDatabase(t *testing.T) {
 	}
 }
 
+// A repair mends what is safe, says so, and leaves everything else as it is.
+func TestRepair(t *testing.T) {
+	tests := []struct {
+		code   string
+		victim func(d *damaged) (slot, run string)
+		sql    string
+		did    string // empty: nothing
+	}{
+		{"claim-without-run", flies, `UPDATE runs SET outcome = 'ok', ended_at = 5 WHERE ?1 > '' AND run_id = ?2`, "dropped the claim"},
+		{"run-without-claim", flies, `DELETE FROM claims WHERE ?1 > '' AND run_id = ?2`, "closed the run as orphaned"},
+		{"slot-open", waits, `DELETE FROM pending WHERE slot_id = ?1 AND ?2 = ''`, "the verdict failed"},
+		{"slot-open", skipped, `UPDATE slots SET verdict = '' WHERE slot_id = ?1 AND ?2 = ''`, "the verdict missed"},
+		{"state-not-ok", okRun, `UPDATE jobs SET removed_at = 1 WHERE ?1 > '' AND ?2 > ''`, "dropped the state"},
+
+		{"claim-without-run", flies, `DELETE FROM runs WHERE ?1 > '' AND run_id = ?2`, ""},
+		{"double-claim", flies, `INSERT INTO claims SELECT 'other', job, lane + 9, seq - 1, owner, 'a@other', slot_at, slot_kind, attempt, claimed_at,
+			deadline, cancel_at, cancel_by FROM claims WHERE ?1 > '' AND run_id = ?2`, ""},
+		{"slot-verdict", okSlot, `UPDATE slots SET verdict = 'failed' WHERE slot_id = ?1 AND ?2 = ''`, ""},
+		{"slot-missing", skipped, `DELETE FROM slots WHERE slot_id = ?1 AND ?2 = ''`, ""},
+		{"state-not-ok", okRun, `UPDATE state SET seq = seq + 1 WHERE ?1 > '' AND run_id = ?2`, ""},
+		{"output-missing", okRun, `DELETE FROM outputs WHERE ?1 > '' AND run_id = ?2`, ""},
+		{"past-deadline", flies, `UPDATE claims SET deadline = 1 WHERE ?1 > '' AND run_id = ?2`, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.code, func(t *testing.T) {
+			d := ledger(t)
+			slot, run := test.victim(d)
+			_, err := d.db.Exec(test.sql, slot, run)
+			d.must(err)
+			found, err := claims.Audit(d.ctx, d.s, d.options())
+			d.must(err)
+			before := dump(d.T, d.s)
+			did, err := d.s.(claims.Repairer).Repair(d.ctx, d.now, found)
+			d.must(err)
+			if len(did) != len(found) {
+				t.Fatalf("%d answers to %d findings", len(did), len(found))
+			}
+			said := ""
+			for i, r := range did {
+				if r.Finding != found[i] {
+					t.Errorf("answer %d is to %+v", i, r.Finding)
+				}
+				if r.Finding.Code == test.code {
+					said += r.Did
+				}
+			}
+			if test.did == "" {
+				if diff := difference(before, dump(d.T, d.s)); diff != "" || said != "" {
+					t.Errorf("did %q:\n%s", said, diff)
+				}
+				return
+			}
+			if !strings.Contains(said, test.did) {
+				t.Errorf("did %q, want %q", said, test.did)
+			}
+			after, err := claims.Audit(d.ctx, d.s, d.options())
+			d.must(err)
+			for _, f := range after {
+				if f.Code == test.code {
+					t.Errorf("still there: %+v", f)
+				}
+			}
+			again, err := d.s.(claims.Repairer).Repair(d.ctx, d.now, found)
+			d.must(err)
+			for _, r := range again {
+				if r.Did != "" {
+					t.Errorf("what is mended was mended again: %+v", r)
+				}
+			}
+		})
+	}
+}
+
 func lines(found []claims.Finding) (s string) {
 	for _, f := range found {
 		s += fmt.Sprintf("\n%s %s %s: %s", f.Code, f.Slot, f.RunID, f.What)
@@ -145,6 +229,30 @@ func okRun(d *damaged) (string, string)   { return d.ok, d.okRun }
 func skipped(d *damaged) (string, string) { return d.skipped, "" }
 func retried(d *damaged) (string, string) { return d.retried, d.retriedRun }
 
+func noSlot(*damaged) (string, string) { return "", "" }
+
 func nextSlot(d *damaged) (string, string) {
 	return claims.ScheduledSlot("a", d.job("a").Next).ID, ""
+}
+
+// Every invariant that package claims lists is damaged by a test here.
+func TestEveryInvariantIsDamaged(t *testing.T) {
+	doc, err := os.ReadFile("../doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := os.ReadFile("damage_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, ok := strings.Cut(string(doc), "# Invariants")
+	codes := regexp.MustCompile(`(?m)^//\t([a-z]+(?:-[a-z]+)*) {2,}`).FindAllStringSubmatch(list, -1)
+	if !ok || len(codes) < 16 {
+		t.Fatalf("%d invariants are listed", len(codes))
+	}
+	for _, c := range codes {
+		if !strings.Contains(string(own), `{"`+c[1]+`", `) {
+			t.Errorf("no test damages a store so that %s is broken", c[1])
+		}
+	}
 }

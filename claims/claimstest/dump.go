@@ -28,6 +28,11 @@ func dump(t testing.TB, s claims.History) []string {
 	fail(err)
 	for _, j := range jobs {
 		lines = append(lines, jobLine(j))
+		state, err := s.State(ctx, j.Name)
+		fail(err)
+		for _, e := range state {
+			add("state of %s: %q = %q by run %s seq %d of %s", j.Name, e.Key, e.Value, e.RunID, e.Seq-j.Born, e.Job)
+		}
 	}
 	open, err := s.Open(ctx)
 	fail(err)

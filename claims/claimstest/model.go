@@ -28,6 +28,7 @@ type book struct {
 	runs    []*claims.Run // in the order of their claims
 	slots   []claims.SlotRow
 	outputs map[string][]byte
+	state   map[string]map[string]claims.StateEntry // by job and key
 	owners  []claims.Owner
 	locks   map[string]*Model // owner and lane locks, and who holds them
 }
@@ -46,7 +47,7 @@ type flight struct {
 
 // NewModel makes an empty store.
 func NewModel() *Model {
-	return &Model{book: &book{jobs: map[string]*row{}, outputs: map[string][]byte{}, locks: map[string]*Model{}}}
+	return &Model{book: &book{jobs: map[string]*row{}, outputs: map[string][]byte{}, state: map[string]map[string]claims.StateEntry{}, locks: map[string]*Model{}}}
 }
 
 // Again is the same store as another process would see it: with locks of its own.
@@ -105,7 +106,7 @@ func (m *Model) put(now time.Time, source string, p claims.Put) claims.Job {
 	}
 	was := j.Job
 	if !j.Removed.IsZero() {
-		j.Job = claims.Job{Name: p.Name, Seq: j.Seq, Definition: p.Definition, Schedule: p.Schedule, Timezone: p.Timezone,
+		j.Job = claims.Job{Name: p.Name, Seq: j.Seq, Born: j.Seq, Definition: p.Definition, Schedule: p.Schedule, Timezone: p.Timezone,
 			Anchor: now, Next: p.First, Rev: j.Rev}
 	}
 	j.Source = source
@@ -137,6 +138,7 @@ func (m *Model) Remove(ctx context.Context, now time.Time, source string, names 
 			continue
 		}
 		j.Removed, j.life, j.Seq = now, j.life+1, j.Seq+1
+		delete(m.state, name)
 		m.changed(j)
 		m.pending = slices.DeleteFunc(m.pending, func(p claims.Pending) bool {
 			if p.Slot.Job != name {

@@ -174,6 +174,8 @@ func (m *Model) finalize(now time.Time, f claims.Final) (claims.FinalStatus, err
 	m.open = slices.Delete(m.open, at, at+1)
 	run.Outcome, run.Cause, run.ExitCode, run.Reason, run.Evidence = f.Outcome, f.Cause, f.ExitCode, f.Reason, f.Evidence
 	run.StartedAt, run.EndedAt, run.Memory, run.Fuel = f.StartedAt, f.EndedAt, f.Memory, f.Fuel
+	counted := f.Counts && o.life == j.life
+	run.Counted = &counted
 	if o.life != j.life {
 		run.Outcome = claims.Discarded
 		m.slot(o.Slot, claims.Verdict(claims.Discarded), f.Reason, "")
@@ -195,12 +197,27 @@ func (m *Model) close(j *row, o *flight, f claims.Final) {
 	if f.Disable != "" {
 		j.Disabled = f.Disable
 	}
+	if f.Outcome == claims.OK {
+		m.write(f)
+	}
 	m.changed(j)
 	if f.Retry.IsZero() {
 		m.slot(o.Slot, claims.Verdict(f.Outcome), f.Reason, "")
 		return
 	}
 	m.pending = append(m.pending, claims.Pending{Slot: o.Slot, Attempt: o.Attempt + 1, Due: f.Retry, Input: o.input, By: o.by, Rev: m.rev})
+}
+
+// write keeps the state that a run which is ok has written.
+func (m *Model) write(f claims.Final) {
+	for _, w := range f.State {
+		if m.state[f.Job] == nil {
+			m.state[f.Job] = map[string]claims.StateEntry{}
+		}
+		if delete(m.state[f.Job], w.Key); !w.Delete {
+			m.state[f.Job][w.Key] = claims.StateEntry{Token: f.Token, Key: w.Key, Value: slices.Clone(w.Value)}
+		}
+	}
 }
 
 // keep stores what a run wrote, where nothing of it is stored yet.

@@ -167,6 +167,22 @@ func limit[T any](rows []T, n int) []T {
 	return rows
 }
 
+// State implements claims.History.
+func (m *Model) State(ctx context.Context, job string) ([]claims.StateEntry, error) {
+	leave, err := m.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	var all []claims.StateEntry
+	for _, e := range m.state[job] {
+		e.Value = slices.Clone(e.Value)
+		all = append(all, e)
+	}
+	slices.SortFunc(all, func(x, y claims.StateEntry) int { return strings.Compare(x.Key, y.Key) })
+	return all, nil
+}
+
 // Output implements claims.History.
 func (m *Model) Output(ctx context.Context, runID string) (io.ReadCloser, error) {
 	leave, err := m.enter(ctx)

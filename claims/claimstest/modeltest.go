@@ -238,6 +238,10 @@ func (p *player) result(tok claims.Token) claims.Final {
 	if p.rng.IntN(3) == 0 {
 		f.Output = inline(fmt.Sprintf("output of %s\n", tok.RunID))
 	}
+	for range p.rng.IntN(3) {
+		key := fmt.Sprintf("key-%d", p.rng.IntN(4))
+		f.State = append(f.State, claims.StateWrite{Key: key, Value: []byte(tok.RunID), Delete: p.rng.IntN(4) == 0})
+	}
 	if p.rng.IntN(40) == 0 {
 		f.Counts, f.Repeat = true, 1
 	}

@@ -34,6 +34,7 @@ func (h Harness) Run(t *testing.T) {
 		{"Jobs", jobScenarios()},
 		{"Claim", claimScenarios()},
 		{"Finalize", finalScenarios()},
+		{"State", stateScenarios()},
 		{"Pending", pendingScenarios()},
 		{"Request", requestScenarios()},
 		{"Read", readScenarios()},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/wcron/wcron/claims"
 )
@@ -20,6 +21,7 @@ type request struct {
 	size   int               // bytes of output
 	apply  func(t *tx) error // runs in a savepoint of its own
 	after  func(c *conn) error
+	ends   bool       // it ends what was begun, which is done in a store of a newer version too
 	answer chan error // one element
 	err    error
 }
@@ -51,7 +53,22 @@ func (s *Store) writeThen(ctx context.Context, op string, size int, apply func(t
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
-	r := &request{ctx: ctx, size: size, apply: apply, after: after, answer: make(chan error, 1)}
+	return s.enqueue(op, &request{ctx: ctx, size: size, apply: apply, after: after, answer: make(chan error, 1)})
+}
+
+// writeEnd is write for what ends a run or an owner.
+func (s *Store) writeEnd(ctx context.Context, op string, size int, apply func(t *tx) error) error {
+	if s.cfg.ReadOnly {
+		return fmt.Errorf("%s: the store was opened for reading only", op)
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return s.enqueue(op, &request{ctx: ctx, size: size, apply: apply, ends: true, answer: make(chan error, 1)})
+}
+
+// enqueue hands a request to the committer and waits for its answer.
+func (s *Store) enqueue(op string, r *request) error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -63,8 +80,8 @@ func (s *Store) writeThen(ctx context.Context, op string, size int, apply func(t
 	select {
 	case err := <-r.answer:
 		return s.explain(op, err)
-	case <-ctx.Done():
-		return fmt.Errorf("%s: %w", op, ctx.Err())
+	case <-r.ctx.Done():
+		return fmt.Errorf("%s: %w", op, r.ctx.Err())
 	}
 }
 
@@ -123,7 +140,9 @@ func (s *Store) drain() (batch []*request, closed bool) {
 func (s *Store) commit(batch []*request) {
 	release, err := s.gate.acquire(s.closing)
 	if err == nil {
-		err = s.transact(batch)
+		if err = s.still(); err == nil {
+			err = s.transact(batch)
+		}
 		if err == nil {
 			for _, r := range batch {
 				if r.after != nil && r.err == nil {
@@ -150,6 +169,15 @@ func (s *Store) commit(batch []*request) {
 	}
 }
 
+// still makes sure that the database is the one that was opened: after a restore nobody may go on with the old one.
+func (s *Store) still() error {
+	now, err := os.Stat(s.path())
+	if err == nil && !os.SameFile(s.opened, now) {
+		err = fmt.Errorf("%w: the store was replaced while it was open: start this program again", claims.ErrFenced)
+	}
+	return err
+}
+
 // transact runs the batch in one transaction. An error is that of the whole batch, and then nothing was changed; a request's own
 // error is left in it.
 func (s *Store) transact(batch []*request) (err error) {
@@ -168,8 +196,11 @@ func (s *Store) transact(batch []*request) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := known(version); err != nil {
-		return err
+	newer := known(version)
+	if newer != nil {
+		if newer, err = c.mayEnd(newer); err != nil {
+			return err
+		}
 	}
 	rev, err := c.number("SELECT rev FROM meta WHERE id = 1")
 	if err != nil {
@@ -177,6 +208,10 @@ func (s *Store) transact(batch []*request) (err error) {
 	}
 	t := &tx{conn: c, next: rev + 1}
 	for _, r := range batch {
+		if newer != nil && !r.ends {
+			r.err = newer
+			continue
+		}
 		if err := t.inSavepoint(r); err != nil {
 			return err
 		}
@@ -191,6 +226,16 @@ func (s *Store) transact(batch []*request) (err error) {
 	}
 	s.commits.Add(1)
 	return nil
+}
+
+// mayEnd tells whether a program of this version may still end what it has begun in a store of a newer one. The error ends the
+// whole batch.
+func (c *conn) mayEnd(newer error) (forOthers, err error) {
+	oldest, err := c.number("SELECT oldest FROM meta WHERE id = 1")
+	if err != nil || oldest > int64(len(migrations())) {
+		return nil, newer
+	}
+	return newer, nil
 }
 
 // inSavepoint runs one request. Its own error is left in r.err; the answer is an error that ends the transaction.

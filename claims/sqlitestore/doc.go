@@ -27,5 +27,6 @@
 // # Versions
 //
 // The schema has a number. A store of a lower one is brought up to date when it is opened; a higher one is refused with
-// [claims.ErrNewer], also by every write when it rises while the store is open.
+// [claims.ErrNewer], also by every write when it rises while the store is open. What ends a run or an owner is still written then, so
+// that a host of the older version can finish, unless the newer version has said in the store that this would spoil it.
 package sqlitestore

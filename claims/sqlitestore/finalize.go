@@ -28,9 +28,12 @@ func (s *Store) Finalize(ctx context.Context, now time.Time, items []claims.Fina
 		}
 		kept[i] = k
 		size += len(k.inline)
+		for _, w := range items[i].State {
+			size += len(w.Key) + len(w.Value)
+		}
 	}
 	answers := make([]claims.Finalized, len(items))
-	err := s.write(ctx, op, size, func(t *tx) error {
+	err := s.writeEnd(ctx, op, size, func(t *tx) error {
 		for i := range items {
 			a, err := t.finalize(now, &items[i], &kept[i])
 			if err != nil {
@@ -50,7 +53,7 @@ const (
 	queryHeld   = `SELECT ` + openColumns + ` FROM claims WHERE run_id = ? AND job = ? AND seq = ?`
 	deleteClaim = `DELETE FROM claims WHERE run_id = ? AND job = ? AND seq = ?`
 	closeRun    = `UPDATE runs SET started_at = ?2, ended_at = ?3, outcome = ?4, cause = ?5, exit_code = ?6, reason = ?7, evidence = ?8,
-	memory = ?9, fuel = ?10 WHERE run_id = ?1`
+	memory = ?9, fuel = ?10, counted = ?11 WHERE run_id = ?1`
 	insertPending = `INSERT INTO pending (slot_id, job, attempt, due, rev) VALUES (?,?,?,?,?)`
 )
 
@@ -74,13 +77,13 @@ func (t *tx) finalize(now time.Time, f *claims.Final, k *kept) (a claims.Finaliz
 	}
 	end := *f
 	a.Status = claims.Done
-	if !job.exists() || job.born > f.Seq {
+	if !job.exists() || job.Born > f.Seq {
 		a.Status = claims.Dropped
 		end.Outcome, end.Cause, end.Retry = claims.Discarded, "", time.Time{}
 		end.Reason = fmt.Sprintf("the job was removed while it ran; its result was %s", f.Outcome)
 	}
 	_, err = t.exec(closeRun, f.RunID, end.StartedAt, end.EndedAt, string(end.Outcome), string(end.Cause), end.ExitCode, end.Reason,
-		end.Evidence, end.Memory, end.Fuel)
+		end.Evidence, end.Memory, end.Fuel, end.Counts && a.Status == claims.Done)
 	if err != nil {
 		return a, err
 	}
@@ -93,7 +96,12 @@ func (t *tx) finalize(now time.Time, f *claims.Final, k *kept) (a claims.Finaliz
 		_, err = t.exec(insertPending, held.Slot.ID, f.Job, held.Attempt+1, end.Retry, t.rev())
 	}
 	if err == nil && a.Status == claims.Done {
-		err = t.account(&job, &end)
+		if end.Outcome == claims.OK {
+			err = t.writeState(f.Token, f.State)
+		}
+		if err == nil {
+			err = t.account(&job, &end)
+		}
 	}
 	a.Job = job.Job
 	return a, err

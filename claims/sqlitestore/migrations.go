@@ -1,7 +1,10 @@
 package sqlitestore
 
 // migrations bring a store from version i to i+1. Those that were released are never changed.
-func migrations() []string { return []string{schema1} }
+//
+// A host that is at work when another program brings its store up to date claims nothing any more, and still has to finish what it
+// has begun. So meta.oldest names the lowest version whose programs may close runs: a step that they would spoil raises it.
+func migrations() []string { return append([]string{schema1, schema2}, nextSchema()...) }
 
 // Times are milliseconds since 1970 in UTC, 0 for none.
 //
@@ -140,4 +143,19 @@ CREATE TABLE owners (
 	left_at    INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX owners_left ON owners (left_at);
+`
+
+// schema2 adds the jobs' state, and which runs counted toward the repeats of their job: -1 where that is not known.
+const schema2 = `
+CREATE TABLE state (
+	id     INTEGER PRIMARY KEY,
+	job    TEXT NOT NULL,
+	key    TEXT NOT NULL,
+	value  BLOB NOT NULL,
+	seq    INTEGER NOT NULL,   -- of the claim whose run wrote it
+	run_id TEXT NOT NULL
+);
+CREATE UNIQUE INDEX state_key ON state (job, key);
+ALTER TABLE meta ADD COLUMN oldest INTEGER NOT NULL DEFAULT 2;
+ALTER TABLE runs ADD COLUMN counted INTEGER NOT NULL DEFAULT -1;
 `

@@ -131,25 +131,6 @@ func TestNewerStore(t *testing.T) {
 	}
 }
 
-func TestOlderStoreIsBroughtUpToDate(t *testing.T) {
-	dir := t.TempDir() + "/state"
-	s := open(t, dir)
-	put(t, s, "a")
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	// Version 0 is a store without tables: every later version is reached from it by the steps alone.
-	for _, table := range []string{"meta", "jobs", "claims", "pending", "slots", "runs", "outputs", "owners"} {
-		change(t, dir, "DROP TABLE "+table)
-	}
-	change(t, dir, "PRAGMA user_version = 0")
-	if _, err := Open(t.Context(), Config{Dir: dir, ReadOnly: true}); err == nil || errors.Is(err, claims.ErrCorrupt) {
-		t.Fatalf("read only: %v", err)
-	}
-	s = open(t, dir)
-	put(t, s, "a")
-}
-
 func TestDamage(t *testing.T) {
 	for _, tc := range []struct {
 		name  string

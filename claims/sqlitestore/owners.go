@@ -106,7 +106,7 @@ func (s *Store) hold(path string, lock *flock.Flock) (*flock.Flock, error) {
 // leave records the end and gives the lock back, which it does whatever becomes of the record.
 func (s *Store) leave(ctx context.Context, now time.Time, id string, lock *flock.Flock) error {
 	op := "leave as " + id
-	err := s.write(ctx, op, 0, func(t *tx) error {
+	err := s.writeEnd(ctx, op, 0, func(t *tx) error {
 		_, err := t.exec(leaveOwner, id, now)
 		return err
 	})

@@ -69,7 +69,7 @@ func (t *tx) put(now time.Time, source string, p claims.Put) (jobRow, error) {
 		if row.Name == "" {
 			query = insertJob
 		}
-		row = jobRow{born: seq, Job: claims.Job{Name: p.Name, Source: source, Seq: seq, Definition: p.Definition,
+		row = jobRow{Job: claims.Job{Name: p.Name, Source: source, Seq: seq, Born: seq, Definition: p.Definition,
 			Schedule: p.Schedule, Timezone: p.Timezone, Anchor: now, Next: p.First}}
 		return row, t.saveJob(&row, query)
 	}
@@ -143,6 +143,9 @@ func (t *tx) remove(now time.Time, row *jobRow) error {
 		}
 	}
 	if _, err := t.exec(deletePendingJob, row.Name); err != nil {
+		return err
+	}
+	if _, err := t.exec(deleteState, row.Name); err != nil {
 		return err
 	}
 	row.Removed = now

@@ -11,7 +11,6 @@ const jobColumns = `name, source, seq, definition, schedule, timezone, anchor, n
 // jobRow is a job as it is stored.
 type jobRow struct {
 	claims.Job
-	born int64
 }
 
 func (j *jobRow) exists() bool { return j.Name != "" && j.Removed.IsZero() }
@@ -39,8 +38,8 @@ func scanJob(st *sqlite3.Stmt) jobRow {
 			LastEnded:  instant(st.ColumnInt64(17)),
 			Removed:    instant(st.ColumnInt64(18)),
 			Rev:        st.ColumnInt64(19),
+			Born:       st.ColumnInt64(20),
 		},
-		born: st.ColumnInt64(20),
 	}
 }
 
@@ -64,7 +63,7 @@ const (
 func (t *tx) saveJob(j *jobRow, query string) error {
 	j.Rev = t.rev()
 	_, err := t.exec(query, j.Name, j.Source, j.Seq, j.Definition, j.Schedule, j.Timezone, j.Anchor, j.Next, j.Paused, j.PausedAt,
-		j.ResumedAt, j.Reason, j.Disabled, j.Repeats, j.Done, j.LastRun, string(j.Last), j.LastEnded, j.Removed, j.Rev, j.born)
+		j.ResumedAt, j.Reason, j.Disabled, j.Repeats, j.Done, j.LastRun, string(j.Last), j.LastEnded, j.Removed, j.Rev, j.Born)
 	if err == nil {
 		j.Anchor, j.Next = instant(millis(j.Anchor)), instant(millis(j.Next)) // as they will be read
 		j.PausedAt, j.ResumedAt = instant(millis(j.PausedAt)), instant(millis(j.ResumedAt))
@@ -99,7 +98,8 @@ func scanSlot(st *sqlite3.Stmt, first, job int) claims.Slot {
 }
 
 const runColumns = `run_id, job, seq, slot_id, slot_at, slot_kind, attempt, owner, digest, claimed_at, started_at, ended_at, deadline,
-	outcome, cause, exit_code, reason, evidence, stands_for, memory, out_file, out_bytes, out_cut, out_digest, out_part, late_at, late, fuel`
+	outcome, cause, exit_code, reason, evidence, stands_for, memory, out_file, out_bytes, out_cut, out_digest, out_part, late_at, late, fuel,
+	counted`
 
 func scanRun(st *sqlite3.Stmt) claims.Run {
 	r := claims.Run{
@@ -128,6 +128,10 @@ func scanRun(st *sqlite3.Stmt) claims.Run {
 		LateAt: instant(st.ColumnInt64(25)),
 		Late:   claims.Outcome(st.ColumnText(26)),
 		Fuel:   st.ColumnInt64(27),
+	}
+	if n := st.ColumnInt64(28); n >= 0 && r.Outcome != claims.Running {
+		counted := n > 0
+		r.Counted = &counted
 	}
 	if st.ColumnType(15) != sqlite3.NULL {
 		code := st.ColumnInt64(15)

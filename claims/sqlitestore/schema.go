@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/wcron/wcron/claims"
@@ -16,6 +17,9 @@ const applicationID = 0x7763726e
 
 // openDB makes the database where there is none, brings it up to date and leaves the write connection in s.w.
 func (s *Store) openDB(ctx context.Context) error {
+	if exists(filepath.Join(s.dir, restoring)) {
+		return errors.New("a restore of this store was begun and has not ended: run wcron restore again with the same backup")
+	}
 	if !s.cfg.ReadOnly {
 		if err := s.ensure(ctx); err != nil {
 			return err
@@ -24,6 +28,11 @@ func (s *Store) openDB(ctx context.Context) error {
 	if err := checkSize(s.path()); err != nil {
 		return err
 	}
+	opened, err := os.Stat(s.path())
+	if err != nil {
+		return fmt.Errorf("look at the database: %w", err)
+	}
+	s.opened = opened
 	c, err := openConn(s.path(), s.cfg, s.cfg.ReadOnly)
 	if err != nil {
 		return s.meaning(err)

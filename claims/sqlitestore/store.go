@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -40,6 +41,8 @@ type Store struct {
 	cfg  Config
 	dir  string
 	gate *gate
+
+	opened fs.FileInfo // the database file; a restore puts another one in its place
 
 	w *conn // of the committer alone, once Open has returned
 
@@ -103,6 +106,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		go s.commitLoop()
 	}
 	return s, nil
+}
+
+// Exists tells whether a folder has a store, whole or damaged, or the rest of an interrupted restore.
+func Exists(dir string) bool {
+	return exists(filepath.Join(dir, "ledger.db")) || exists(filepath.Join(dir, "ledger.db-wal")) || exists(filepath.Join(dir, restoring))
 }
 
 // Dir is the absolute path of the store's folder.

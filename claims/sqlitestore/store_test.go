@@ -111,7 +111,7 @@ func TestLifeOfASlot(t *testing.T) {
 		t.Fatalf("slots: %+v", rows)
 	}
 	ch, err := s.Changes(context.Background(), "owner-1", 0)
-	if err != nil || len(ch.Jobs) != 1 || ch.Jobs[0].Last != claims.OK || ch.Schema != 1 {
+	if err != nil || len(ch.Jobs) != 1 || ch.Jobs[0].Last != claims.OK || ch.Schema != len(migrations()) {
 		t.Fatalf("changes: %+v %v", ch, err)
 	}
 }

@@ -75,6 +75,7 @@ type grammar struct {
 
 	Check   checkCmd   `cmd:"" help:"Say everything that is wrong with the configuration and the plugins, without running any."`
 	Exec    execCmd    `cmd:"" help:"Run one module once in the sandbox."`
+	Doctor  doctorCmd  `cmd:"" help:"Say whether this machine tells its processes apart."`
 	Version versionCmd `cmd:"" help:"Say which wcron this is."`
 }
 
@@ -98,6 +99,9 @@ func run(ctx context.Context, args []string, a *app) (code int) {
 	}()
 	if len(args) > 0 && args[0] == compileWorker {
 		return a.compileWorker(ctx, args[1:])
+	}
+	if len(args) == 1 && args[0] == linger {
+		return lingering(a)
 	}
 	var g grammar
 	parser, err := kong.New(&g, kong.Name("wcron"), kong.Description(about), kong.Writers(a.stdout, a.stderr),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/wcron/wcron/claims"
 	"github.com/wcron/wcron/fingerprint"
@@ -12,18 +13,28 @@ import (
 
 type auditCmd struct {
 	Output bool `default:"true" negatable:"" help:"Read every output back and compare its digest."`
+	Repair bool `help:"Mend what is provably safe, and say what was done."`
 }
 
 // Help implements kong.HelpProvider.
 func (*auditCmd) Help() string {
-	return "It only reads, and may run beside hosts at work. What became due since the last host ended is left to the next one, and is no finding.\n\n" +
-		"Exit codes: 0 nothing is wrong, 1 something is, 2 usage or configuration, 3 the ledger could not be read."
+	return "Without --repair it only reads, and may run beside hosts at work either way. --repair closes runs that no claim owns and slots that nothing will " +
+		"close, and drops claims of runs that have ended and state of jobs that do not exist. Nothing runs again by it, and no result is dropped; everything " +
+		"else is left, since the ledger alone does not tell what is right. What became due since the last host ended is left to the next one, and is no finding.\n\n" +
+		"Exit codes: 0 nothing is wrong (any more), 1 something is, 2 usage or configuration, 3 the ledger could not be read."
 }
 
 // audited is the answer for programs.
 type audited struct {
 	OK       bool            `json:"ok"`
 	Findings []ledgerFinding `json:"findings"`
+	Repaired []mended        `json:"repaired,omitempty"` // with --repair: what was done about what was found before
+}
+
+// mended is a finding that was mended.
+type mended struct {
+	ledgerFinding
+	Did string `json:"did"`
 }
 
 // ledgerFinding is a claims.Finding with all fields present.
@@ -54,14 +65,27 @@ func findingsOf(found []claims.Finding) []ledgerFinding {
 func (c *auditCmd) Run(ctx context.Context, a *app) error {
 	return a.withOperator(ctx, func(o *operator) error {
 		defer a.slow("reading the ledger")()
-		found, err := claims.Audit(ctx, o.store, claims.AuditOptions{
-			Now:         a.now(),
-			Occurrences: host.Occurrences,
-			Alive:       func(owner claims.Owner) (fingerprint.Verdict, string) { return judge(ctx, o, owner) },
-			CheckOutput: c.Output,
-		})
+		look := func() ([]claims.Finding, error) {
+			return claims.Audit(ctx, o.store, claims.AuditOptions{
+				Now:         a.now(),
+				Occurrences: host.Occurrences,
+				Alive:       func(owner claims.Owner) (fingerprint.Verdict, string) { return judge(ctx, o, owner) },
+				CheckOutput: c.Output,
+			})
+		}
+		found, err := look()
 		if err != nil {
 			return err
+		}
+		var did []claims.Repaired
+		if c.Repair && len(found) > 0 {
+			if did, err = o.store.Repair(ctx, a.now().UTC().Truncate(time.Millisecond), found); err != nil {
+				return err
+			}
+			did = slices.DeleteFunc(did, func(r claims.Repaired) bool { return r.Did == "" })
+			if found, err = look(); err != nil {
+				return err
+			}
 		}
 		left := 0
 		if len(o.status.Hosts) == 0 {
@@ -72,7 +96,7 @@ func (c *auditCmd) Run(ctx context.Context, a *app) error {
 				return f.Code == "overdue"
 			})
 		}
-		return c.show(a, o, found, left)
+		return c.show(a, o, found, did, left)
 	})
 }
 
@@ -86,26 +110,26 @@ func judge(ctx context.Context, o *operator, owner claims.Owner) (fingerprint.Ve
 	return claims.JudgeOwner(owner, p)
 }
 
-func (c *auditCmd) show(a *app, o *operator, found []claims.Finding, left int) error {
+func (c *auditCmd) show(a *app, o *operator, found []claims.Finding, did []claims.Repaired, left int) error {
 	var bad error
 	if len(found) > 0 {
 		bad = exitError{exitBad, nil}
 	}
 	if a.json {
-		if err := a.emit(audited{OK: len(found) == 0, Findings: findingsOf(found)}); err != nil {
+		repaired := make([]mended, len(did))
+		for i, r := range did {
+			repaired[i] = mended{findingsOf([]claims.Finding{r.Finding})[0], r.Did}
+		}
+		if err := a.emit(audited{OK: len(found) == 0, Findings: findingsOf(found), Repaired: repaired}); err != nil {
 			return err
 		}
 		return bad
 	}
+	for _, r := range did {
+		fmt.Fprintf(a.stdout, "%s  %s: %s; it was: %s\n", a.paint(green, "repaired"), subject(r.Finding), r.Did, printable(r.Finding.What))
+	}
 	for _, f := range found {
-		subject := "job " + f.Job
-		if f.Slot != "" {
-			subject = "slot " + f.Slot
-		}
-		if f.RunID != "" {
-			subject += ", run " + f.RunID
-		}
-		fmt.Fprintf(a.stdout, "%s  %s: %s; %s\n", a.paint(red, f.Code), subject, printable(f.What), f.Remedy)
+		fmt.Fprintf(a.stdout, "%s  %s: %s; %s\n", a.paint(red, f.Code), subject(f), printable(f.What), f.Remedy)
 	}
 	if left > 0 {
 		fmt.Fprintf(a.stdout, "no host is running: what is due at %s is left to the next one\n", plural(int64(left), "job"))
@@ -116,4 +140,15 @@ func (c *auditCmd) show(a *app, o *operator, found []claims.Finding, left int) e
 	}
 	fmt.Fprintf(a.stdout, "%s: every slot has its verdict, and every claim its owner\n", a.paint(green, "ok"))
 	return nil
+}
+
+func subject(f claims.Finding) string {
+	s := "job " + f.Job
+	if f.Slot != "" {
+		s = "slot " + f.Slot
+	}
+	if f.RunID != "" {
+		s += ", run " + f.RunID
+	}
+	return s
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 
+	"github.com/wcron/wcron/capability"
 	"github.com/wcron/wcron/config"
 	"github.com/wcron/wcron/plugins"
 	"github.com/wcron/wcron/sandbox"
@@ -53,7 +54,7 @@ func blame(err error, module int) int {
 // sandboxConfig is what the host file says of modules. An empty cache folder is one that goes with the process.
 func (a *app) sandboxConfig(f *config.File, cache string) sandbox.Config {
 	return sandbox.Config{
-		CacheDir: cache, Limits: plugins.Limits(f.Limits),
+		CacheDir: cache, Calls: []string{capability.StateCall}, Limits: plugins.Limits(f.Limits),
 		Compiler: a.compiler(), CompileTimeout: f.CompileTimeout, CompileMemory: f.CompileMemory,
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wcron/wcron/capability"
 	"github.com/wcron/wcron/config"
 	"github.com/wcron/wcron/output"
 	"github.com/wcron/wcron/plugins"
@@ -45,7 +46,7 @@ const (
 // Help implements kong.HelpProvider.
 func (*execCmd) Help() string {
 	return "Runs a module as a job of it would run, once and outside of any schedule: in the same sandbox, with what its manifest asks for unless a flag " +
-		"says otherwise. No host and no ledger is involved, and of a configuration only what -c names: its limits, compile_timeout and compile_memory.\n\n" +
+		"says otherwise. No host and no ledger is involved: the job's state is empty at the begin and gone at the end. Of a configuration, what -c names and no other counts: its limits, compile_timeout and compile_memory.\n\n" +
 		"Exit codes: the guest's own (255 if it is more); 124 its deadline passed; 134 it trapped; 137 it was killed, also by ctrl-C; " +
 		"2 the command line is wrong or the file is no module that can run; 3 wcron could not serve it. " +
 		"With --json: 0 if the outcome is ok, 1 otherwise, and 2 as above."
@@ -173,7 +174,8 @@ func (c *execCmd) order(s config.Settings, stdin io.Reader) sandbox.Run {
 	name := strings.TrimSuffix(filepath.Base(c.File), ".wasm")
 	run := sandbox.Run{
 		Args: append([]string{name}, s.Args...), Stdin: stdin, Entry: s.Entry, Memory: s.Memory, Fuel: uint64(s.Fuel), Timeout: s.Timeout,
-		Env: []string{"WCRON_JOB=" + name},
+		Env:   []string{"WCRON_JOB=" + name},
+		Calls: map[string]sandbox.Call{capability.StateCall: capability.NewState(nil, 0).Call},
 	}
 	if len(c.Arg) > 0 {
 		run.Args = append(run.Args[:1], c.Arg...)

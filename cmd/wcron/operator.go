@@ -14,4 +14,6 @@ type operatorCommands struct {
 	History historyCmd `cmd:"" help:"Show the runs, or the slots and what became of each."`
 	Logs    logsCmd    `cmd:"" help:"Print what a run wrote."`
 	Audit   auditCmd   `cmd:"" help:"Check the ledger: every slot has exactly one verdict, every claim an owner."`
+	Backup  backupCmd  `cmd:"" help:"Write the ledger with all outputs into a file, while hosts run."`
+	Restore restoreCmd `cmd:"" help:"Put a backup into a state folder that nobody uses."`
 }

@@ -70,6 +70,28 @@ diskdigest: read the event: json: cannot unmarshal number into Go struct field i
 	}
 }
 
+// State goes from run to run, and a run that fails leaves none.
+func TestNewItems(t *testing.T) {
+	e := withGo(t, "newitems")
+	h := jobtest.Start(t, e.plugin(t), "")
+	readme(t, h, e)
+	for _, c := range []struct {
+		input  string
+		code   int64
+		output string
+	}{
+		{"", 0, ""},
+		{`{"items":["release 1.5","release 1.6"]}`, 0, "new: release 1.6\n"},
+		{`{"items":["release 1.7",""]}`, 1, "new: release 1.7\nnew: \nnewitems: an item is empty: this run does not count, and the next one reports its items again\n"},
+		{`{"items":["release 1.7"]}`, 0, "new: release 1.7\n"},
+		{`{"items":["release 1.7"]}`, 0, ""},
+		{`{"items":["` + strings.Repeat("x", 300<<10) + `"]}`, 1, "new: " + strings.Repeat("x", 300<<10) +
+			"\nnewitems: set \"seen\": a value has at most 262144 bytes, and this one has 307260 (value_too_large)\n"},
+	} {
+		expect(t, h.Run(e.name, c.input), c.code, c.output)
+	}
+}
+
 func TestFeedDiff(t *testing.T) {
 	e := withClang(t, "feeddiff")
 	h := jobtest.Start(t, e.plugin(t), "")

@@ -30,6 +30,7 @@ func pagesFor(calls []string) uint32 {
 var wasi = map[string][]asm.Type{
 	"args_get":          {i32, i32},
 	"args_sizes_get":    {i32, i32},
+	"clock_time_get":    {i32, i64, i32},
 	"environ_get":       {i32, i32},
 	"environ_sizes_get": {i32, i32},
 	"fd_read":           {i32, i32, i32, i32},

@@ -1,0 +1,195 @@
+package sqlitestore
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/wcron/wcron/claims"
+)
+
+// A backup is a tar file: the database, the output files that it names, and at the end the seal, without which it is not whole.
+const (
+	backupDB   = "ledger.db"
+	backupSeal = "backup.json"
+	backupForm = 1
+)
+
+// seal ends a backup.
+type seal struct {
+	Form    int   `json:"form"`
+	Schema  int   `json:"schema"`
+	Outputs int64 `json:"outputs"`
+	Bytes   int64 `json:"bytes"` // of the database and the outputs
+}
+
+// backupTries is how often a backup is begun again because an output that it names was pruned meanwhile.
+const backupTries = 5
+
+// Backup writes all that the store holds into a new file, as of one moment, while hosts go on: nobody waits for it, not even for
+// the short lock. The copy is checked before it counts. It ends with an error and without a file when there is something of that
+// name already, when the disk is full, and when the store is damaged: claims.ErrCorrupt.
+func (s *Store) Backup(ctx context.Context, file string) (bytes int64, err error) {
+	op := "back up the store to " + file
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_RDWR, fileMode)
+	if errors.Is(err, fs.ErrExist) {
+		return 0, fmt.Errorf("%s: there is a file of that name: choose another one, or move it away", op)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", op, err)
+	}
+	defer func() {
+		err = errors.Join(err, f.Close())
+		if err != nil {
+			bytes, err = 0, errors.Join(err, os.Remove(file))
+		}
+	}()
+	for n := 1; ; n++ {
+		if bytes, err = s.backup(ctx, f); err == nil || !errors.Is(err, errPruned) || n == backupTries {
+			break
+		}
+		if _, err = f.Seek(0, io.SeekStart); err != nil {
+			break
+		}
+		if err = f.Truncate(0); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(file))
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, sqlite3.FULL) {
+		return bytes, fmt.Errorf("%s: no space left for it, or for the copy that is checked first, in %s: free some: %w", op, s.dir, err)
+	}
+	return bytes, s.explain(op, err)
+}
+
+var errPruned = errors.New("an output was pruned meanwhile")
+
+// backup writes one try.
+func (s *Store) backup(ctx context.Context, to io.Writer) (int64, error) {
+	work, err := os.MkdirTemp(s.dir, "backup-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(work)
+	copied := filepath.Join(work, backupDB)
+	if err := s.copyDB(ctx, copied); err != nil {
+		return 0, err
+	}
+	names, schema, err := inspect(copied)
+	if err != nil {
+		return 0, err
+	}
+	w := tar.NewWriter(to)
+	end := seal{Form: backupForm, Schema: schema, Outputs: int64(len(names))}
+	add := func(name, path string) error {
+		n, err := addFile(w, name, path)
+		end.Bytes += n
+		return err
+	}
+	if err := add(backupDB, copied); err != nil {
+		return 0, err
+	}
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		err := add("output/"+name, filepath.Join(s.dir, "output", filepath.FromSlash(name)))
+		if errors.Is(err, fs.ErrNotExist) {
+			return 0, fmt.Errorf("%w: %w", errPruned, err)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	text, err := json.Marshal(end)
+	if err != nil {
+		return 0, err
+	}
+	err = w.WriteHeader(&tar.Header{Name: backupSeal, Mode: fileMode, Size: int64(len(text)), ModTime: time.Unix(0, 0)})
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	return end.Bytes, errors.Join(err, w.Close())
+}
+
+// copyDB copies the database as of one moment, by a connection of its own.
+func (s *Store) copyDB(ctx context.Context, to string) (err error) {
+	c, err := openConn(s.path(), s.cfg, true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	b, err := c.db.BackupInit("main", fileURI(to, s.cfg.vfs))
+	if err != nil {
+		return err
+	}
+	for done := false; !done && err == nil; {
+		// All in one step is one snapshot; smaller steps begin again whenever somebody commits.
+		if done, err = b.Step(-1); err == nil {
+			err = ctx.Err()
+		}
+	}
+	if err = errors.Join(err, b.Close()); err != nil {
+		return err
+	}
+	return errors.Join(os.Chmod(to, fileMode), syncFile(to))
+}
+
+// inspect checks a copy of a database thoroughly, and answers the output files that it names and its schema's version.
+func inspect(path string) (outputs []string, schema int, err error) {
+	if err := checkSize(path); err != nil {
+		return nil, 0, err
+	}
+	db, err := sqlite3.OpenFlags(fileURI(path, ""), sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
+	if err != nil {
+		return nil, 0, err
+	}
+	c := &conn{db: db, stmts: make(map[string]*sqlite3.Stmt)}
+	defer func() { err = errors.Join(err, c.close()) }()
+	if schema, err = check(c); err != nil {
+		return nil, 0, err
+	}
+	result := ""
+	if _, err := c.one(func(st *sqlite3.Stmt) { result = st.ColumnText(0) }, "PRAGMA integrity_check(1)"); err != nil {
+		return nil, 0, err
+	}
+	if result != "ok" {
+		return nil, 0, fmt.Errorf("%w: %s", claims.ErrCorrupt, result)
+	}
+	err = c.each(func(st *sqlite3.Stmt) error {
+		outputs = append(outputs, st.ColumnText(0))
+		return nil
+	}, `SELECT DISTINCT out_file FROM runs WHERE out_file <> '' ORDER BY out_file`)
+	return outputs, schema, err
+}
+
+func addFile(w *tar.Writer, name, path string) (int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	err = w.WriteHeader(&tar.Header{Name: name, Mode: fileMode, Size: info.Size(), ModTime: info.ModTime()})
+	if err != nil {
+		return 0, err
+	}
+	return io.Copy(w, f)
+}

@@ -1,0 +1,5 @@
+//go:build !wcron_nextschema
+
+package sqlitestore
+
+func nextSchema() []string { return nil }

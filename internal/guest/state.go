@@ -1,0 +1,114 @@
+package guest
+
+import (
+	"time"
+
+	"github.com/wcron/wcron/internal/guest/asm"
+)
+
+// Ending is what a program does last.
+type Ending int
+
+// Ways to end.
+const (
+	ThenReturn Ending = iota
+	ThenExit          // with 1
+	ThenTrap
+	ThenSpin  // for ever
+	ThenClock // write the wall clock to stdout for ever, a line each 2 ms: see ReadClock
+)
+
+func (e Ending) code(p *program) asm.Code {
+	switch e {
+	case ThenExit:
+		return asm.Cat(asm.I32(1), p.call("proc_exit"))
+	case ThenTrap:
+		return asm.Unreachable
+	case ThenSpin:
+		return asm.Loop(asm.Br(0))
+	case ThenClock:
+		const monotonic = 1
+		const clock, subscription, event, events = scratch + 32, scratch + 64, scratch + 128, scratch + 192
+		return asm.Cat(
+			asm.I32(subscription), asm.I32(monotonic), asm.Store(16),
+			asm.I32(subscription), asm.I64(2_000_000), asm.Store64(24),
+			asm.Loop(
+				asm.I32(0), asm.I64(1), asm.I32(clock), p.call("clock_time_get"), asm.If(asm.Unreachable),
+				clockLine(clock),
+				asm.I32(stdout), asm.I32(buffer), asm.I32(17), p.call("write"),
+				asm.I32(subscription), asm.I32(event), asm.I32(1), asm.I32(events), p.call("poll_oneoff"), asm.If(asm.Unreachable),
+				asm.Br(0)))
+	}
+	return nil
+}
+
+// State sends each request to extism:host/user wcron_state, as a block of memory that it makes with extism:host/env, writes each
+// answer and a newline to stdout, and ends. An answer longer than 64 KiB traps.
+func State(end Ending, requests ...string) []byte {
+	p := newProgram("fd_write", "proc_exit", "clock_time_get", "poll_oneoff")
+	p.pages = 2
+	const env = "extism:host/env"
+	one := []asm.Type{i64}
+	alloc := p.Import(env, "alloc", one, one)
+	free := p.Import(env, "free", one, nil)
+	length := p.Import(env, "length", one, one)
+	load := p.Import(env, "load_u8", one, []asm.Type{i32})
+	store := p.Import(env, "store_u8", []asm.Type{i64, i32}, nil)
+	state := p.Import("extism:host/user", "wcron_state", one, one)
+	write := p.writer()
+	p.calls["write"] = write
+	extend, add64, wrap := asm.Code{0xad}, asm.Code{0x7c}, asm.Code{0xa7}
+
+	const ptr, n, i, block = 0, 1, 2, 3
+	at := asm.Cat(asm.Get(block), asm.Get(i), extend, add64)
+	say := p.Func([]asm.Type{i32, i32}, nil, []asm.Type{i32, i64},
+		asm.Get(n), extend, asm.Call(alloc), asm.Set(block),
+		asm.Block(asm.Loop(
+			asm.Get(i), asm.Get(n), asm.Eq, asm.BrIf(1),
+			at, asm.Get(ptr), asm.Get(i), asm.Add, asm.Load8(0), asm.Call(store),
+			increase(i, 1),
+			asm.Br(0))),
+		asm.Get(block), asm.Call(state),
+		asm.Get(block), asm.Call(free),
+		asm.Set(block),
+		asm.Get(block), asm.Call(length), wrap, asm.Set(n),
+		asm.I32(bufferLen-1), asm.Get(n), asm.LtU, asm.If(asm.Unreachable),
+		asm.I32(0), asm.Set(i),
+		asm.Block(asm.Loop(
+			asm.Get(i), asm.Get(n), asm.Eq, asm.BrIf(1),
+			asm.Get(i), at, asm.Call(load), asm.Store8(buffer),
+			increase(i, 1),
+			asm.Br(0))),
+		asm.Get(n), asm.I32('\n'), asm.Store8(buffer),
+		asm.I32(stdout), asm.I32(buffer), asm.Get(n), asm.I32(1), asm.Add, asm.Call(write))
+	var code []asm.Code
+	for _, r := range requests {
+		code = append(code, p.text(r), asm.Call(say))
+	}
+	return p.main(nil, append(code, end.code(p))...)
+}
+
+// clockLine puts the 64 bits at an address into the buffer, as sixteen letters from a to p and a newline.
+func clockLine(clock int64) asm.Code {
+	shift, and := asm.Code{0x76}, asm.Code{0x71}
+	code := asm.Cat(asm.I32(buffer+16), asm.I32('\n'), asm.Store8(0))
+	for i := range int64(8) {
+		b := asm.Cat(asm.I32(clock+7-i), asm.Load8(0))
+		code = append(code, asm.Cat(
+			asm.I32(buffer+2*i), b, asm.I32(4), shift, asm.I32('a'), asm.Add, asm.Store8(0),
+			asm.I32(buffer+2*i+1), b, asm.I32(15), and, asm.I32('a'), asm.Add, asm.Store8(0))...)
+	}
+	return code
+}
+
+// ReadClock reads a line that ThenClock has written.
+func ReadClock(line string) (at time.Time, ok bool) {
+	var ns int64
+	for _, c := range line {
+		if c < 'a' || c > 'p' {
+			return at, false
+		}
+		ns = ns<<4 | int64(c-'a')
+	}
+	return time.Unix(0, ns), len(line) == 16
+}
