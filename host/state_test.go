@@ -175,13 +175,14 @@ func (r *rig) closeAfter(t *testing.T, look func()) {
 // A module that is replaced while a claim of it is under way is there for the run that was claimed.
 func TestModuleReplacedDuringAClaim(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		var r *rig
+		launched := make(chan *rig, 1)
 		var once sync.Once
 		next := Job{Name: "a", Module: Bytes(guest.Greet("second")), Schedule: "@every 10s"}
-		r = launch(t, privateDir(t), func(c *Config) {
+		r := launch(t, privateDir(t), func(c *Config) {
 			c.Store = &sick{Store: c.Store, fail: func(op string) error {
 				if op == "claim" {
 					once.Do(func() {
+						r := <-launched
 						r.jobs.Put(next)
 						r.await("the new module", func() bool { return r.told(JobReady, "a") == 2 })
 					})
@@ -189,6 +190,7 @@ func TestModuleReplacedDuringAClaim(t *testing.T) {
 				return nil
 			}}
 		}, Job{Name: "a", Module: Bytes(guest.Greet("first")), Schedule: "@every 10s"})
+		launched <- r
 		time.Sleep(25 * time.Second)
 		r.close()
 		if got := outcomes(r.lastRuns); got != "ok ok" {
