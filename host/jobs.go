@@ -264,7 +264,7 @@ func (l *loop) nextWrite() {
 	f := l.writes[0]
 	l.writes = l.writes[1:]
 	l.writing = true
-	l.wg.Go(func() {
+	l.spawn(func() {
 		apply := f(l.ctx)
 		l.post(func() {
 			l.writing = false
@@ -276,12 +276,9 @@ func (l *loop) nextWrite() {
 
 // later posts f after a pause, for what failed and is tried again.
 func (l *loop) later(pause time.Duration, f func()) {
-	l.wg.Go(func() {
-		select {
-		case <-time.After(pause):
+	l.spawn(func() {
+		if l.h.world.sleep(l.ctx, pause) {
 			l.post(f)
-		case <-l.ctx.Done():
-		case <-l.gone:
 		}
 	})
 }

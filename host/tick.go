@@ -137,7 +137,7 @@ func (l *loop) considerPending(it *dueItem, j *job, now time.Time, tries []*atte
 
 // armed makes an attempt one that runs, and takes the memory that it begins with from the budget.
 func (l *loop) armed(try *attempt, now time.Time) error {
-	id, err := newRunID()
+	id, err := l.h.world.runID()
 	if err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func (l *loop) cannotStart(j *job, tries []*attempt) string {
 // claim asks the ledger for all attempts in one transaction, outside the loop.
 func (l *loop) claim(now time.Time, tries []*attempt) {
 	l.claiming = true
-	l.wg.Go(func() {
+	l.spawn(func() {
 		answers, err := l.claimAll(l.ctx, now, tries)
 		taken := l.post(func() {
 			l.claiming = false
