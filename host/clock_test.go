@@ -286,7 +286,7 @@ func TestRandomClock(t *testing.T) {
 
 func randomClock(t *testing.T, rng *rand.Rand) {
 	var m machine
-	dir := privateDir(t)
+	dir, begun := privateDir(t), time.Now()
 	hasty := func(c *Config) { c.CommitGrace = time.Second }
 	jobs := []Job{
 		{Name: "quick", Module: Bytes(guest.Greet("x")), Schedule: "* * * * *"},
@@ -304,7 +304,10 @@ func randomClock(t *testing.T, rng *rand.Rand) {
 		}
 		m.step(d * time.Duration(1-2*rng.IntN(2)))
 	}
-	latest := m.now() // let the time of every claim and slot pass
+	latest := m.now() // let the time of every claim and slot pass, and of all that was due in the beginning
+	if latest.Before(begun) {
+		latest = begun
+	}
 	for _, row := range one.slots("") {
 		if row.Until.After(latest) {
 			latest = row.Until
@@ -318,7 +321,7 @@ func randomClock(t *testing.T, rng *rand.Rand) {
 			t.Errorf("slot %s has %d runs", run.Slot.ID, perSlot[run.Slot.ID])
 		}
 	}
-	if len(perSlot) < 20 {
+	if len(perSlot) < 10 {
 		t.Errorf("only %d slots ran", len(perSlot))
 	}
 	one.close()
