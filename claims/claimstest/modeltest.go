@@ -15,7 +15,6 @@ import (
 // are recovered; every answer, and from time to time all that the two hold, must be the same.
 func playModel(t *testing.T, h Harness) {
 	p := &player{world: newWorld(t, h), model: NewModel(), rng: random(t)}
-	p.lanes = 2
 	p.stores = []claims.Store{p.s}
 	if h.Again != nil {
 		p.stores = append(p.stores, p.again())
