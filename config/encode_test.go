@@ -22,6 +22,7 @@ output = "2000000B"
 entry = "run"
 args = ["--full", ""]
 env = { REGION = "eu" }
+config = { days = "7" }
 input = { mode = "full" }
 missed = "skip"
 retries = 3
@@ -30,6 +31,7 @@ retry_on = ["orphaned"]
 repeat = 7
 history_runs = 5
 history_bytes = "1000B"
+grant = { state = "2MiB" }
 `
 	full := job(t, fullJob)
 	got, err := config.EncodeJob(full, config.KindJobFile)
