@@ -163,7 +163,7 @@ func (a *app) hostConfig(f *config.File, p place) host.Config {
 	cfg := host.Config{
 		Source: f.Path, Spool: p.spool, Sandbox: a.sandboxConfig(f, p.cache),
 		MaxRuns: f.MaxRuns, MemoryBudget: budget(f.MemoryBudget, machineMemory()),
-		OrphanGrace: f.OrphanGrace, DrainTimeout: f.DrainTimeout, CommitGrace: f.CommitGrace,
+		OrphanGrace: f.OrphanGrace, DrainTimeout: f.DrainTimeout, CommitGrace: f.CommitGrace, Lease: f.Lease,
 	}
 	if cfg.OrphanGrace == 0 { // a zero Config means the default
 		cfg.OrphanGrace = time.Nanosecond
@@ -237,6 +237,8 @@ func restarts(old, now *config.File) []string {
 		{"orphan_grace", old.OrphanGrace != now.OrphanGrace},
 		{"drain_timeout", old.DrainTimeout != now.DrainTimeout},
 		{"commit_grace", old.CommitGrace != now.CommitGrace},
+		{"lease", old.Lease != now.Lease},
+		{"metrics", old.Metrics != now.Metrics},
 		{"compile_timeout", old.CompileTimeout != now.CompileTimeout},
 		{"compile_memory", old.CompileMemory != now.CompileMemory},
 		{"limits", old.Limits != now.Limits},
