@@ -19,7 +19,7 @@ var mutants = []struct {
 	tests    string // -run
 }{
 	{"no fencing", "claims/sqlitestore/finalize.go",
-		"	if !found {\n		a.Job = job.Job", "	if !found && f.Seq < 0 {\n		a.Job = job.Job",
+		"	if !found {\n		a, err = t.lost", "	if !found && f.Seq < 0 {\n		a, err = t.lost",
 		"./claims/sqlitestore", "TestFenced|TestConformance/Finalize/FencedAfterRecovery"},
 	{"token predicate weakened", "claims/sqlitestore/finalize.go",
 		"WHERE run_id = ? AND job = ? AND seq = ?`\n	deleteClaim", "WHERE run_id = ? AND job = ? AND seq <> -?`\n	deleteClaim",
