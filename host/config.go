@@ -38,6 +38,8 @@ const (
 	pruneEvery   = time.Minute
 	lockPatience = 2 * time.Second // a busy job lock without a claim to go with it is waited for this long
 	claimBatch   = 256             // claims in one transaction
+
+	sourcePatience = 5 * time.Second // within this all hosts have seen what their common source says
 )
 
 // Config says what a host works with. Store and Jobs are required; the zero value of every other field is its default.
