@@ -157,10 +157,7 @@ func (l *loop) drain(stopBackground context.CancelFunc) {
 	defer limit.Stop()
 	var last <-chan time.Time
 	kill := func() {
-		l.killing = true
-		for _, r := range l.running {
-			r.kill(errShutdown)
-		}
+		l.kill()
 		last = time.After(killTimeout)
 	}
 	abort := l.h.abort
@@ -183,6 +180,14 @@ func (l *loop) drain(stopBackground context.CancelFunc) {
 		}
 	}
 	l.end(stopBackground)
+}
+
+// kill ends what runs, and what still starts.
+func (l *loop) kill() {
+	l.killing = true
+	for _, r := range l.running {
+		r.kill(errShutdown)
+	}
 }
 
 func (l *loop) end(stopBackground context.CancelFunc) {
