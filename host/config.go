@@ -33,6 +33,9 @@ func usualRhythm() rhythm {
 	return rhythm{wait: 10 * time.Second, poll: 500 * time.Millisecond, renew: 10 * time.Second, recover: time.Second}
 }
 
+// LockPatience is how long the ledger's lock is waited for before the host says so and counts as not ready.
+const LockPatience = 2 * time.Second
+
 // Times of the loop that nobody needs to set.
 const (
 	pruneEvery   = time.Minute

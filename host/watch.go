@@ -14,19 +14,21 @@ func (l *loop) poll(ctx context.Context) {
 	every := time.NewTicker(l.h.cfg.rhythm.poll)
 	defer every.Stop()
 	var rev int64
+	told := false
 	for {
+		told = l.lockWait(told)
 		changes, err := l.h.cfg.Store.Changes(ctx, l.h.cfg.Instance, rev)
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
-			l.post(func() { l.fail("poll the ledger", err) })
+			l.post(func() { l.fail(opPoll, err) })
 		} else {
 			if moved := changes.Rev != rev; moved && l.shared.waits.Load() {
 				l.lookForGone(ctx)
 			}
 			rev = changes.Rev
-			l.post(func() { l.changed(changes) })
+			l.post(func() { l.went(opPoll); l.changed(changes) })
 			l.lookForOnly(ctx)
 		}
 		select {
@@ -164,8 +166,10 @@ func (l *loop) renew(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if err := l.h.cfg.Store.Renew(ctx, l.h.now(), l.h.cfg.Instance); err != nil && ctx.Err() == nil {
-			l.post(func() { l.fail("renew the lease", err) })
+		if err := l.h.cfg.Store.Renew(ctx, l.h.now(), l.h.cfg.Instance); err == nil {
+			l.post(func() { l.went(opRenew); l.went(opClaim) }) // the ledger takes writes
+		} else if ctx.Err() == nil {
+			l.post(func() { l.fail(opRenew, err) })
 		}
 	}
 }
