@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/wcron/wcron/capability"
 	"github.com/wcron/wcron/claims"
 	"github.com/wcron/wcron/sandbox"
 )
@@ -58,6 +59,9 @@ type Config struct {
 	DrainTimeout time.Duration // how long runs may go on after Run's context ended; default DefaultDrainTimeout; negative: not at all
 	CommitGrace  time.Duration // for the commit, after a run's deadline; default DefaultCommitGrace
 	Lease        time.Duration // silence after which an owner counts as stalled; default DefaultLease
+
+	Functions []capability.Function // of the embedding program's own, which guests may import
+	HTTP      capability.Client     // through which all requests of guests go; nil: the network, a *capability.NetClient
 
 	OnEvent func(Event)  // called in order from one goroutine; a slow one delays only later events
 	Logger  *slog.Logger // default: none

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -37,6 +38,7 @@ type run struct {
 	ctx       context.Context
 	kill      context.CancelCauseFunc
 	reserved  int64 // of the memory budget, until the guest starts
+	progress  atomic.Pointer[Progress]
 }
 
 // Causes with which a run is killed.
@@ -81,7 +83,7 @@ func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 		r.unlock()
 		l.settle(r, &f)
 	}()
-	state, reason := l.mayStart(r)
+	state, reason := l.mayStart(r) // the state is nil with a reason
 	if reason != "" {
 		l.h.release(r.reserved)
 		f = fault(f, l.h.now(), reason)
@@ -101,12 +103,14 @@ func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 		Kind: Started, Time: f.StartedAt, Job: r.def.Name, RunID: r.token.RunID, Slot: r.slot, Attempt: r.attempt,
 		Digest: r.mod.digest, Lateness: f.StartedAt.Sub(r.slot.At), Count: r.standsFor,
 	})
+	door := l.door(r, state, event, f.StartedAt)
 	res := r.mod.compiled.Run(r.ctx, sandbox.Run{
 		Args: append([]string{r.def.Name}, r.def.Args...), Env: env, Stdin: bytes.NewReader(event), Stdout: rec, Stderr: rec,
 		Entry: r.def.Entry, Memory: r.def.memory(), Reserved: r.reserved, Fuel: uint64(max(r.def.Fuel, 0)), Timeout: r.def.timeout(),
-		Calls: map[string]sandbox.Call{capability.StateCall: state.Call},
+		Input: event, Calls: door.Calls(),
 	})
 	r.unlock() // the guest is gone
+	l.tellRefusals(r, door)
 	f.EndedAt = l.h.now()
 	f.Outcome, f.Cause = claims.Outcome(res.Outcome), claims.Cause(res.Cause)
 	f.Reason, f.Memory, f.Fuel = res.Reason, res.MemoryPeak, int64(res.Fuel)
