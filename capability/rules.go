@@ -98,6 +98,8 @@ func splitHost(s string) (host, port string, err error) {
 	return strings.TrimSuffix(strings.ToLower(host), "."), port, nil
 }
 
+const hostLetters = "abcdefghijklmnopqrstuvwxyz0123456789-_"
+
 // checkHost refuses what looks like a name and is an address to some, and what is an address in a form of its own.
 func checkHost(host string) error {
 	if a, err := netip.ParseAddr(host); err == nil {
@@ -114,10 +116,8 @@ func checkHost(host string) error {
 		if l == "" || len(l) > 63 {
 			return fmt.Errorf("the host %.80q has an empty label, or one of more than 63 bytes", host)
 		}
-		for _, c := range []byte(l) {
-			if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_') {
-				return fmt.Errorf("the host %.80q has other letters than a-z, 0-9, - and _; write international names in their xn-- form", host)
-			}
+		if strings.ContainsFunc(l, func(c rune) bool { return !strings.ContainsRune(hostLetters, c) }) {
+			return fmt.Errorf("the host %.80q has other letters than a-z, 0-9, - and _; write international names in their xn-- form", host)
 		}
 	}
 	if last := labels[len(labels)-1]; strings.Trim(last, "0123456789") == "" || strings.HasPrefix(last, "0x") {
