@@ -107,7 +107,7 @@ func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 	res := r.mod.compiled.Run(r.ctx, sandbox.Run{
 		Args: append([]string{r.def.Name}, r.def.Args...), Env: env, Stdin: bytes.NewReader(event), Stdout: rec, Stderr: rec,
 		Entry: r.def.Entry, Memory: r.def.memory(), Reserved: r.reserved, Fuel: uint64(max(r.def.Fuel, 0)), Timeout: r.def.timeout(),
-		Input: event, Calls: door.Calls(),
+		Input: event, Calls: door.Calls(), Dirs: r.def.Grants.Mounts(),
 	})
 	r.unlock() // the guest is gone
 	l.tellRefusals(r, door)

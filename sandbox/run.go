@@ -52,6 +52,9 @@ type Run struct {
 	// 0 is without a deadline.
 	Timeout time.Duration
 
+	// Dirs are folders that the guest sees. One that cannot be opened fails the run as host_fault.
+	Dirs []Dir
+
 	// Calls answers what the guest calls of Config.Functions, by name. A function that is named there and not here
 	// gives 0, the offset of no block.
 	Calls map[string]Call
@@ -126,6 +129,14 @@ func (r *Run) check() error {
 			return fmt.Errorf("variable %q is not of the form KEY=value, or has a zero byte in it", kv)
 		}
 	}
+	if len(r.Dirs) > maxFiles/2 {
+		return fmt.Errorf("there are %d folders, and there may be %d", len(r.Dirs), maxFiles/2)
+	}
+	for _, d := range r.Dirs {
+		if err := d.check(); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -170,6 +181,8 @@ func (x *execution) admit() (ending, bool) {
 
 // run instantiates the module and calls its entry points. It returns the exit code, or how else the guest ended.
 func (x *execution) run(entry entryPoint, r *Run) (uint32, error) {
+	defer x.closeAll()
+	x.mountAll(r.Dirs)
 	x.started = true
 	x.args, x.env = r.Args, variables(r.Env)
 	x.in, x.out, x.err = x.input("stdin", r.Stdin), x.output("stdout", r.Stdout), x.output("stderr", r.Stderr)
