@@ -23,7 +23,7 @@ func TestHTTP(t *testing.T) {
 		body, _ = io.ReadAll(req.Body)
 		w.Header().Add("X-Two", "a")
 		w.Header().Add("X-Two", "b")
-		w.WriteHeader(201)
+		w.WriteHeader(http.StatusCreated)
 		_, _ = io.WriteString(w, "made\x00\xff")
 	}
 	d := r.door(Grants{HTTP: []HTTPRule{{Host: "example.com", Methods: []string{"POST"}, Paths: []string{"/v1/**"}}}})
@@ -33,7 +33,7 @@ func TestHTTP(t *testing.T) {
 	if reply.status != 201 || reply.body != "made\x00\xff" || reply.header["x-two"] != "a,b" || reply.note != "" {
 		t.Errorf("%+v", reply)
 	}
-	if got.Method != "POST" || got.Host != "example.com" || got.RequestURI != "/v1/a%20b?q=1" || string(body) != "hello" ||
+	if got.Method != http.MethodPost || got.Host != "example.com" || got.RequestURI != "/v1/a%20b?q=1" || string(body) != "hello" ||
 		got.Header.Get("X-Own") != "1" || got.Header.Get("Content-Type") != "text/x" || got.Header.Get("Proxy-Authorization") != "" || got.UserAgent() != "wcron" {
 		t.Errorf("%s %s %s %v %q", got.Method, got.Host, got.RequestURI, got.Header, body)
 	}

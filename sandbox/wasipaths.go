@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -346,7 +347,7 @@ func (l *listing) at(root *os.Root, i uint64) (fs.DirEntry, error) {
 			return nil, nil
 		}
 		next, err := l.f.ReadDir(listedAtOnce)
-		if err != nil && err != io.EOF { //nolint:errorlint // as it is documented
+		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, err
 		}
 		l.first += uint64(len(l.window))
