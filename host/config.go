@@ -58,7 +58,9 @@ type Config struct {
 	OrphanGrace  time.Duration // age at which a dead owner's claim is recovered; default DefaultOrphanGrace
 	DrainTimeout time.Duration // how long runs may go on after Run's context ended; default DefaultDrainTimeout; negative: not at all
 	CommitGrace  time.Duration // for the commit, after a run's deadline; default DefaultCommitGrace
-	Lease        time.Duration // silence after which an owner counts as stalled; default DefaultLease
+	// Lease is the silence after which an owner counts as stalled, and after which the unlimited run of an owner of whom nothing can
+	// be proved is recovered. The host renews its own three times as often, or more. Default DefaultLease.
+	Lease time.Duration
 
 	Functions []capability.Function // of the embedding program's own, which guests may import
 	HTTP      capability.Client     // through which all requests of guests go; nil: the network, a *capability.NetClient
@@ -96,6 +98,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.rhythm == (rhythm{}) {
 		c.rhythm = usualRhythm()
 	}
+	c.rhythm.renew = min(c.rhythm.renew, c.Lease/3) // two renewals may come late
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = DefaultDrainTimeout
 	}
