@@ -190,12 +190,15 @@ func (d *Door) configGet(_ context.Context, args []sandbox.Arg) (sandbox.Answer,
 
 // varGet and varSet are the job's state under Extism's names. There is no way to tell an error, so one traps.
 func (d *Door) varGet(_ context.Context, args []sandbox.Arg) (sandbox.Answer, error) {
-	return sandbox.Answer{Block: d.State.get(string(args[0].Block))}, nil
+	key := string(args[0].Block)
+	d.State.used[key] = true
+	return sandbox.Answer{Block: d.State.get(key)}, nil
 }
 
 func (d *Door) varSet(_ context.Context, args []sandbox.Arg) (sandbox.Answer, error) {
 	key, value := string(args[0].Block), args[1].Block
 	a := checkKey(key)
+	d.State.used[key] = true
 	switch {
 	case a.Error != nil:
 	case value == nil:

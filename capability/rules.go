@@ -173,7 +173,7 @@ func orList(list []string, def ...string) []string {
 
 // allowsPath matches the path as it is sent. What a server could take for another path fits no glob.
 func (r HTTPRule) allowsPath(u *url.URL) bool {
-	if len(r.Paths) == 0 {
+	if len(r.Paths) == 0 || slices.Contains(r.Paths, "/**") {
 		return true
 	}
 	escaped := strings.ToLower(u.EscapedPath())

@@ -39,6 +39,8 @@ const (
 type State struct {
 	base   map[string][]byte
 	writes map[string][]byte // nil value: deleted
+	used   map[string]bool
+	listed map[string]bool
 	quota  int64
 	size   int64
 }
@@ -49,7 +51,7 @@ func NewState(committed map[string][]byte, quota int64) *State {
 	if quota == 0 {
 		quota = DefaultQuota
 	}
-	s := &State{base: committed, writes: map[string][]byte{}, quota: quota}
+	s := &State{base: committed, writes: map[string][]byte{}, used: map[string]bool{}, listed: map[string]bool{}, quota: quota}
 	for k, v := range committed {
 		s.size += cost(k, v)
 	}
@@ -77,6 +79,14 @@ func (s *State) Writes() []Write {
 	}
 	return list
 }
+
+// Used is every key that the guest asked about or changed, by key: also those that were not there, that it set to what they were, or
+// for which there was no room. Should another run have changed one of them meanwhile, then what this one did rests on something that
+// is no more.
+func (s *State) Used() []string { return slices.Sorted(maps.Keys(s.used)) }
+
+// Listed is every prefix whose keys the guest asked for: it rests on all keys that begin with it, those that are not there included.
+func (s *State) Listed() []string { return slices.Sorted(maps.Keys(s.listed)) }
 
 // stateRequest is what a guest asks. Value is base64 in the JSON.
 type stateRequest struct {
@@ -147,6 +157,9 @@ func (s *State) serve(r stateRequest) stateAnswer {
 	}
 	if a := r.check(); a.Error != nil {
 		return a
+	}
+	if r.Key != nil {
+		s.used[*r.Key] = true
 	}
 	switch r.Op {
 	case "get":
@@ -244,6 +257,7 @@ func (s *State) list(r stateRequest) stateAnswer {
 	if r.After != nil {
 		after = *r.After
 	}
+	s.listed[prefix] = true
 	keys := []string{}
 	add := func(key string) {
 		if strings.HasPrefix(key, prefix) && (key > after || after == "") {
