@@ -46,6 +46,15 @@ type job struct {
 	runs  []*run    // in the order of their claims
 	state map[string]claims.StateEntry
 	slots slots
+
+	stateRev int64             // commits that changed the state
+	touched  map[string]change // by key of the state: the latest of them, as far back as an open claim may ask
+}
+
+// change is a commit of a key of the state; the key may have been deleted.
+type change struct {
+	rev int64
+	run string
 }
 
 // run is an attempt and what it wrote.
@@ -63,6 +72,8 @@ type flight struct {
 	life  int
 	input []byte // of the manual request, for the next attempt
 	by    string
+
+	stateRev int64 // of its job, as of the claim
 }
 
 // New makes an empty store.
@@ -136,14 +147,14 @@ func (s *Store) Put(ctx context.Context, now time.Time, source string, jobs []cl
 func (l *ledger) put(now time.Time, source string, p claims.Put) claims.Job {
 	j := l.jobs[p.Name]
 	if j == nil {
-		j = &job{Job: claims.Job{Name: p.Name, Removed: now}, slots: newSlots()}
+		j = &job{Job: claims.Job{Name: p.Name, Removed: now, Lanes: 1}, slots: newSlots()}
 		l.jobs[p.Name] = j
 	}
 	was := j.Job
 	if !j.Removed.IsZero() {
 		j.Job = claims.Job{
 			Name: p.Name, Seq: j.Seq, Born: j.Seq, Definition: p.Definition, Schedule: p.Schedule, Timezone: p.Timezone, Anchor: now,
-			Next: p.First, Rev: j.Rev,
+			Next: p.First, Rev: j.Rev, Lanes: j.Lanes,
 		}
 	}
 	j.Source = source
