@@ -54,7 +54,7 @@ func (l *ledger) claim(now time.Time, owner string, c claims.Claim) claims.Claim
 	replaces := c.Overlap == claims.OverlapReplace && c.Slot.Kind == claims.Scheduled
 	if holder := j.holder(c.Lanes); holder != "" {
 		if replaces {
-			j.cancelAll(now, c.Slot)
+			l.replace(now, j, c.Slot)
 		}
 		return claims.Claimed{Status: claims.Busy, Holder: holder}
 	}
@@ -69,12 +69,12 @@ func (l *ledger) claim(now time.Time, owner string, c claims.Claim) claims.Claim
 }
 
 func (l *ledger) claimDue(now time.Time, owner string, j *job, c claims.Claim) claims.Claimed {
-	wanted := c.RunID != "" || c.Overlap.Waits()
-	if c.From.IsZero() || !j.Next.Equal(c.From) || j.Done || (j.Paused || j.Disabled != "") && wanted {
+	waits := c.Overlap.Waits()
+	if c.From.IsZero() || !j.Next.Equal(c.From) || j.Done || ((j.Paused || j.Disabled != "") && (c.RunID != "" || waits)) {
 		return claims.Claimed{Status: claims.Stale}
 	}
 	holder := j.holder(c.Lanes)
-	if c.RunID != "" && (holder != "" && c.IfBusy == "" && !c.Overlap.Waits() || holder == "" && j.usedUp(c)) {
+	if c.RunID != "" && (holder != "" && c.IfBusy == "" && !waits || holder == "" && j.usedUp(c)) {
 		return claims.Claimed{Status: claims.Busy, Holder: holder}
 	}
 	known := j.slots.recorded(c.Slot)
@@ -84,12 +84,12 @@ func (l *ledger) claimDue(now time.Time, owner string, j *job, c claims.Claim) c
 	j.Next = c.Next
 	l.changed(j)
 	switch {
-	case !wanted:
+	case waits && known:
 		return claims.Claimed{Status: claims.Passing}
-	case c.Overlap.Waits() && known:
-		return claims.Claimed{Status: claims.Passing}
-	case c.Overlap.Waits():
+	case waits:
 		return l.line(now, owner, j, c, holder)
+	case c.RunID == "":
+		return claims.Claimed{Status: claims.Passing}
 	case holder != "":
 		l.settle(j, c.Slot, claims.Skipped, c.IfBusy)
 		return claims.Claimed{Status: claims.Busy, Holder: holder}

@@ -60,30 +60,13 @@ func (l *ledger) texts(items []claims.Final) (texts [][]byte, err error) {
 
 // late tells whether a result of a run that has ended is noted as one that came late.
 func (r *run) late(f claims.Final) bool {
-	return !r.again(f) && r.LateAt.IsZero()
+	again := r.EndedAt.Equal(f.EndedAt) && (r.Outcome == f.Outcome || r.Outcome == claims.Discarded || r.conflicted(f))
+	return !again && r.LateAt.IsZero()
 }
 
-// again tells whether a result of a run that has ended is the one that it was closed with.
-func (r *run) again(f claims.Final) bool {
-	return r.EndedAt.Equal(f.EndedAt) && (r.Outcome == f.Outcome || r.Outcome == claims.Discarded ||
-		r.Cause == claims.StateConflict && f.Outcome == claims.OK)
-}
-
-// closed answers a result of a run that has ended.
-func (r *run) closed(now time.Time, f claims.Final, text []byte) claims.Finalized {
-	switch {
-	case r.late(f):
-		r.LateAt, r.Late = now, f.Outcome
-		r.keep(f.Output, text)
-	case !r.again(f):
-	case r.Outcome == f.Outcome:
-		return claims.Finalized{Status: claims.AlreadyFinal}
-	case r.Outcome == claims.Discarded:
-		return claims.Finalized{Status: claims.Dropped}
-	default:
-		return claims.Finalized{Status: claims.Conflicted, Reason: r.Reason}
-	}
-	return claims.Finalized{Status: claims.Fenced}
+// conflicted tells whether a result is that of a run which has ended with a state conflict, committed again.
+func (r *run) conflicted(f claims.Final) bool {
+	return r.Cause == claims.StateConflict && f.Outcome == claims.OK
 }
 
 func (l *ledger) finalize(now time.Time, f claims.Final, text []byte) claims.Finalized {
@@ -92,13 +75,13 @@ func (l *ledger) finalize(now time.Time, f claims.Final, text []byte) claims.Fin
 	case r == nil || r.Token != f.Token:
 		return claims.Finalized{Status: claims.Fenced}
 	case r.Outcome != claims.Running:
-		return r.closed(now, f, text)
+		return r.again(now, f, text)
 	}
 	o := l.flightOf(r)
 	r.keep(f.Output, text)
 	l.land(o)
 	answer := claims.Finalized{Status: claims.Done}
-	if why := o.conflict(f); why != "" {
+	if why := o.job.conflict(o, f); why != "" {
 		answer = claims.Finalized{Status: claims.Conflicted, Reason: why}
 		f.Outcome, f.Cause, f.Reason, f.Retry = claims.Failed, claims.StateConflict, why, f.Again
 	}
@@ -121,6 +104,23 @@ func (l *ledger) finalize(now time.Time, f claims.Final, text []byte) claims.Fin
 	return answer
 }
 
+// again answers a result of a run that has ended.
+func (r *run) again(now time.Time, f claims.Final, text []byte) claims.Finalized {
+	switch {
+	case r.late(f):
+		r.LateAt, r.Late = now, f.Outcome
+		r.keep(f.Output, text)
+	case !r.EndedAt.Equal(f.EndedAt):
+	case r.Outcome == f.Outcome:
+		return claims.Finalized{Status: claims.AlreadyFinal}
+	case r.Outcome == claims.Discarded:
+		return claims.Finalized{Status: claims.Dropped}
+	case r.conflicted(f):
+		return claims.Finalized{Status: claims.Conflicted, Reason: r.Reason}
+	}
+	return claims.Finalized{Status: claims.Fenced}
+}
+
 // close records what an attempt of a job that still exists came to.
 func (l *ledger) close(o *flight, f claims.Final) {
 	j := o.job
@@ -129,7 +129,7 @@ func (l *ledger) close(o *flight, f claims.Final) {
 		j.Repeats++
 		if f.Repeat > 0 && j.Repeats >= f.Repeat {
 			j.Done, j.Next = true, time.Time{}
-			l.drop(j, "its repeat limit was reached before it ran", claims.Pending.Queued)
+			l.drop(j, "no repeats are left", func(p *claims.Pending) bool { return p.Queued() })
 		}
 	}
 	if f.Disable != "" {
@@ -153,7 +153,10 @@ func (j *job) write(f claims.Final) {
 	}
 	for _, w := range f.State {
 		if _, there := j.state[w.Key]; there || !w.Delete {
-			j.touch(w.Key, f.RunID)
+			if j.touched == nil {
+				j.touched = map[string]int64{}
+			}
+			j.touched[w.Key] = j.stateRev
 		}
 		if w.Delete {
 			delete(j.state, w.Key)

@@ -193,9 +193,6 @@ func (s *Store) State(ctx context.Context, name string) ([]claims.StateEntry, in
 	if j == nil {
 		return nil, 0, nil
 	}
-	if len(j.state) == 0 {
-		return nil, j.stateRev, nil
-	}
 	all := make([]claims.StateEntry, 0, len(j.state))
 	for _, key := range slices.Sorted(maps.Keys(j.state)) {
 		e := j.state[key]

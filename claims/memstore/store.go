@@ -45,16 +45,11 @@ type job struct {
 	open  []*flight // in the order of their claims
 	runs  []*run    // in the order of their claims
 	state map[string]claims.StateEntry
+
+	stateRev int64            // commits that changed its state
+	touched  map[string]int64 // by key of its state, deleted ones included: the commit that changed it last
+
 	slots slots
-
-	stateRev int64             // commits that changed the state
-	touched  map[string]change // by key of the state: the latest of them, as far back as an open claim may ask
-}
-
-// change is a commit of a key of the state; the key may have been deleted.
-type change struct {
-	rev int64
-	run string
 }
 
 // run is an attempt and what it wrote.
@@ -67,13 +62,14 @@ type run struct {
 // flight is a claim that is open.
 type flight struct {
 	claims.Open
-	job   *job
-	run   *run
-	life  int
+	job  *job
+	run  *run
+	life int
+
+	stateRev int64 // as of the claim
+
 	input []byte // of the manual request, for the next attempt
 	by    string
-
-	stateRev int64 // of its job, as of the claim
 }
 
 // New makes an empty store.

@@ -112,6 +112,9 @@ func (s *server) serve(ctx context.Context) error {
 	cfg := s.app.hostConfig(set.File, s.place)
 	cfg.Store, cfg.Jobs, cfg.Logger = s.store, s.source, s.log
 	cfg.Instance, cfg.Version = host.NewInstance(), thisBuild().Version
+	if err := witnessed(&cfg); err != nil {
+		return err
+	}
 	socket, listener, err := listen(s.place, cfg.Instance)
 	if err != nil {
 		s.log.Warn("no_socket", "error", err, "remedy", "commands go through the ledger instead, and logs -f reads the spool")
