@@ -29,6 +29,10 @@ type File struct {
 	DrainTimeout time.Duration `toml:"drain_timeout"`
 	// CommitGrace is how long after its timeout a run may still commit.
 	CommitGrace time.Duration `toml:"commit_grace"`
+	// Lease is how long an owner may be silent before it counts as stalled, and one of which nothing is known as gone.
+	Lease time.Duration `toml:"lease"`
+	// Metrics is the address, IP:PORT, on which the metrics are served; "": nowhere but on the operator's socket.
+	Metrics string `toml:"metrics"`
 	// Timezone is the zone of jobs that say none; "" when it is not written: the machine's.
 	Timezone string `toml:"timezone"`
 	// AutoApprove says which plugins need nobody's approval, OnUpdate what becomes of a new version of one that has it.
@@ -84,6 +88,7 @@ func Default(dir string) *File {
 		OrphanGrace:  5 * time.Second,
 		DrainTimeout: 30 * time.Second,
 		CommitGrace:  30 * time.Second,
+		Lease:        time.Minute,
 		AutoApprove:  ApproveHarmless,
 		OnUpdate:     UpdateSameOrLess,
 
@@ -91,7 +96,7 @@ func Default(dir string) *File {
 		CompileMemory:  2 * int64(GiB),
 		Limits:         DefaultLimits(),
 
-		Caps:    Caps{Timeout: time.Hour, Memory: int64(GiB), Output: 16 * int64(MiB), State: 64 * MiB, Quota: GiB},
+		Caps:    Caps{Timeout: time.Hour, Memory: int64(GiB), Output: 16 * int64(MiB), StateSize: 16 * int64(MiB), State: 64 * MiB, Quota: GiB},
 		Jobs:    map[string]JobEntry{},
 		JobsDir: filepath.Join(dir, "jobs.d"),
 	}

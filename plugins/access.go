@@ -17,6 +17,7 @@ type Access struct {
 	From    string         // whose word that is: "nobody's: …", "host file:…" or who approved or denied it; "": nobody has said anything yet
 	At      time.Time      // when; zero: not known
 	Update  *Update        // the version in the folder, where the one in use is an earlier one
+	Version *Record        // the version in the folder, for whoever decides about it; nil: the operator's own table decides, or there is none
 	Accept  *Record        // what a host has to record, so that this version is known when the next one comes
 }
 
@@ -183,7 +184,7 @@ func meetDirs(r config.DirRequest, g config.DirGrant, most config.Size) config.D
 }
 
 func underCap(dir string, roots []string) bool {
-	return roots == nil || slices.ContainsFunc(roots, func(root string) bool {
+	return roots == nil || dir == "" || slices.ContainsFunc(roots, func(root string) bool {
 		rel, err := filepath.Rel(root, dir)
 		return err == nil && filepath.IsLocal(rel)
 	})
@@ -204,4 +205,34 @@ func (a Allowed) refused(req config.Request) []Ask {
 	}
 	have.Emit = &config.EmitRequest{Jobs: a.Emit}
 	return missing(&have, req)
+}
+
+// Capped is what of a request no grant can give, because the host's caps forbid it.
+func Capped(req config.Request, caps config.Caps) []Ask {
+	return meet(req, Whole(req), caps).refused(req)
+}
+
+// Whole is the grant that gives all of a request, but for what only a person can tell: where a secret is, and which folder is meant.
+// Those are in it with their names alone.
+func Whole(req config.Request) config.Grant {
+	var g config.Grant
+	for _, r := range req.HTTP {
+		g.HTTP = append(g.HTTP, config.HTTPGrant{Host: r.Host, Schemes: r.Schemes, Methods: r.Methods, Paths: r.Paths})
+	}
+	for name := range req.Secrets {
+		if g.Secrets == nil {
+			g.Secrets = map[string]config.SecretGrant{}
+		}
+		g.Secrets[name] = config.SecretGrant{}
+	}
+	if req.State != nil && req.State.Size > config.DefaultState {
+		g.State = req.State.Size
+	}
+	for _, r := range req.Dirs {
+		g.Dirs = append(g.Dirs, config.DirGrant{Guest: r.Guest, Mode: r.Mode})
+	}
+	if req.Emit != nil {
+		g.Emit = &config.EmitGrant{Jobs: req.Emit.Jobs}
+	}
+	return g
 }

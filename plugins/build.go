@@ -125,7 +125,7 @@ func (b *builder) add(name, module string, operator *layer) {
 		j.Load = func() ([]byte, error) { return b.load(digest, at) }
 	}
 	m.settings.Plugin = module
-	j.Settings, j.Origin, j.ScheduleText, j.Timezone = m.settings, m.origin, m.settings.Schedule, m.settings.Timezone
+	j.Settings, j.Merged, j.Origin, j.ScheduleText, j.Timezone = m.settings, m.all, m.origin, m.settings.Schedule, m.settings.Timezone
 	if j.Load == nil {
 		j.Load = func() ([]byte, error) { return nil, fmt.Errorf("load the plugin of job %s: %w", name, ErrContent) }
 	}

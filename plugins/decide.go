@@ -45,7 +45,7 @@ func (b *builder) decide(job, module string, p *plugin, operator *layer) decisio
 	if bad := unrequested(p, req, b.shown(module), job); bad != nil {
 		return b.earlier(job, earlier, mine, decision{use: p, access: Access{Request: req}, state: Broken, reason: bad.What, remedy: bad.Remedy, file: bad.File})
 	}
-	d := decision{use: p, access: Access{Request: req}}
+	d := decision{use: p, access: Access{Request: req, Version: &mine}}
 	switch {
 	case verdict != nil && verdict.Approved:
 		d.grant(req, verdict.Granted, b.file.Caps)
@@ -57,16 +57,18 @@ func (b *builder) decide(job, module string, p *plugin, operator *layer) decisio
 		d.access.From, d.access.At = verdict.By, verdict.At
 		return b.earlier(job, earlier, mine, d)
 	case earlier != nil && b.follows(*earlier, mine):
-		mine.Granted, mine.Approved, mine.By = narrowed(earlier.Granted, req), true, fromSameLess
+		next := mine
+		next.Granted, next.Approved, next.By = narrowed(earlier.Granted, req), true, fromSameLess
 		if strings.HasPrefix(earlier.By, fromNobody) {
-			mine.By = fromNobody
+			next.By = fromNobody
 		}
-		d.access.From, d.access.Accept = mine.By, &mine
-		d.grant(req, mine.Granted, b.file.Caps)
+		d.access.From, d.access.Accept = next.By, &next
+		d.grant(req, next.Granted, b.file.Caps)
 		return d
 	case earlier == nil && harmless(req) && b.file.AutoApprove == config.ApproveHarmless:
-		mine.Approved, mine.By = true, fromNobody
-		d.access.From, d.access.Accept = mine.By, &mine
+		next := mine
+		next.Approved, next.By = true, fromNobody
+		d.access.From, d.access.Accept = next.By, &next
 		d.grant(req, config.Grant{}, b.file.Caps)
 		return d
 	}
@@ -157,7 +159,7 @@ func (b *builder) earlier(job string, old *Record, mine Record, d decision) deci
 		Digest: mine.Digest, Request: mine.Requested, Denied: d.state == Denied,
 		More: missing(&old.Requested, mine.Requested), Less: missing(&mine.Requested, old.Requested),
 	}
-	out := decision{use: p, access: Access{Request: old.Requested, From: old.By, At: old.At, Update: up}}
+	out := decision{use: p, access: Access{Request: old.Requested, From: old.By, At: old.At, Update: up, Version: d.access.Version}}
 	out.grant(old.Requested, old.Granted, b.file.Caps)
 	switch {
 	case d.state == Broken:

@@ -63,6 +63,7 @@ type Job struct {
 	Plugin   string          // path of the module, for people
 	Digest   string          // SHA-256 of the bytes in use, in hex; "" if there are none
 	Settings config.Settings // all layers merged
+	Merged   config.Job      // the same as a layer, in which a key that nothing sets is nil
 
 	Schedule     *schedule.Spec // nil: manual, or the text is not a schedule
 	ScheduleText string         // as written; "" for none
