@@ -80,9 +80,6 @@ func meet(req config.Request, grant config.Grant, caps config.Caps) Allowed {
 	if req.State != nil {
 		a.State = int64(min(req.State.Size, max(grant.State, config.DefaultState)))
 	}
-	if caps.State > 0 {
-		a.State = min(a.State, int64(caps.State))
-	}
 	for _, r := range req.Dirs {
 		i := slices.IndexFunc(grant.Dirs, func(g config.DirGrant) bool { return g.Guest == r.Guest })
 		if i >= 0 && underCap(grant.Dirs[i].Host, caps.Dirs) {
@@ -235,4 +232,31 @@ func Whole(req config.Request) config.Grant {
 		g.Emit = &config.EmitGrant{Jobs: req.Emit.Jobs}
 	}
 	return g
+}
+
+// Refused is what of a request a grant does not give under the caps.
+func Refused(req config.Request, grant config.Grant, caps config.Caps) []Ask {
+	return meet(req, grant, caps).refused(req)
+}
+
+// Given is what a grant consists of, in words.
+func Given(g config.Grant) []Ask {
+	var as config.Request
+	for _, h := range g.HTTP {
+		as.HTTP = append(as.HTTP, config.HTTPRequest{Host: h.Host, Schemes: h.Schemes, Methods: h.Methods, Paths: h.Paths})
+	}
+	for _, d := range g.Dirs {
+		as.Dirs = append(as.Dirs, config.DirRequest{Guest: d.Guest + " = " + d.Host, Mode: d.Mode})
+	}
+	if g.Emit != nil {
+		as.Emit = &config.EmitRequest{Jobs: g.Emit.Jobs}
+	}
+	if g.State > 0 {
+		as.State = &config.StateRequest{Size: g.State}
+	}
+	list := missing(nil, as)
+	for _, name := range sortedKeys(g.Secrets) {
+		list = append(list, Ask{Kind: "secrets", What: "secret " + name})
+	}
+	return list
 }

@@ -122,8 +122,8 @@ func TestMeet(t *testing.T) {
 	if denied != "http GET,POST https://api.example.com/v1/**|state up to 4MiB|start notify" {
 		t.Errorf("denied %q", denied)
 	}
-	got = meet(req, grant, config.Caps{State: config.MiB, Quota: config.MiB, Hosts: []string{"*.example.org"}, Dirs: []string{"/srv"}})
-	if got.HTTP != nil || got.State != 1<<20 || got.Dirs[0].Quota != config.MiB {
+	got = meet(req, grant, config.Caps{Quota: config.MiB, Hosts: []string{"*.example.org"}, Dirs: []string{"/srv"}})
+	if got.HTTP != nil || got.Dirs[0].Quota != config.MiB {
 		t.Errorf("capped: %+v", got)
 	}
 	if got = meet(req, grant, config.Caps{Dirs: []string{"/srv/da"}}); got.Dirs != nil {

@@ -23,6 +23,19 @@ var capabilities = map[string]map[string]string{
 	wasiModule: {"path_open": "dir"},
 }
 
+// free are the other functions that guests may import.
+var free = map[string][]string{
+	envModule: {"alloc", "free", "length", "length_unsafe", "load_u8", "load_u64", "store_u8", "store_u64", "input_length", "input_load_u8",
+		"input_load_u64", "output_set", "error_set", "config_get", "var_get", "var_set", "log_trace", "log_debug", "log_info", "log_warn", "log_error",
+		"get_log_level"},
+	userModule: {"wcron_state", "wcron_event", "wcron_progress"},
+}
+
+// Known tells whether a function is one of those that jobs can be given. What a job needs for it is told by [Imports].
+func Known(i meter.Import) bool {
+	return i.Module == wasiModule || capabilities[i.Module][i.Name] != "" || slices.Contains(free[i.Module], i.Name)
+}
+
 // stateful are the functions that read and write a job's state.
 var stateful = map[string]bool{"var_get": true, "var_set": true, "wcron_state": true}
 

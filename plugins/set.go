@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"sort"
 	"time"
 
 	"github.com/wcron/wcron/config"
@@ -49,10 +50,9 @@ type Set struct {
 
 // Job returns the job of that name.
 func (s *Set) Job(name string) (Job, bool) {
-	for _, j := range s.Jobs {
-		if j.Name == name {
-			return j, true
-		}
+	i := sort.Search(len(s.Jobs), func(i int) bool { return s.Jobs[i].Name >= name })
+	if i < len(s.Jobs) && s.Jobs[i].Name == name {
+		return s.Jobs[i], true
 	}
 	return Job{}, false
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/wcron/wcron/sandbox/meter"
 )
 
-// manifestSection is the custom section of a module that holds its manifest.
-const manifestSection = "wcron.manifest"
+// ManifestSection is the custom section of a module that holds its manifest.
+const ManifestSection = "wcron.manifest"
 
 // layer is what one file says of a job.
 type layer struct {
@@ -162,7 +162,7 @@ func inspect(shown string, b []byte, lim meter.Limits) (*plugin, []config.Proble
 		return nil, []config.Problem{moduleProblem(err)}
 	}
 	p := &plugin{minMemory: info.MinMemory(), needs: needsOf(info.Imports)}
-	text, ok, err := meter.Custom(b, manifestSection)
+	text, ok, err := meter.Custom(b, ManifestSection)
 	if err != nil {
 		return nil, []config.Problem{moduleProblem(err)}
 	}
