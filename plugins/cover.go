@@ -3,6 +3,7 @@ package plugins
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -16,7 +17,16 @@ func coversHost(a, b string) bool {
 		return true
 	}
 	below, wild := strings.CutPrefix(a, "*")
-	return wild && strings.HasSuffix(b, below) && strings.TrimSuffix(b, below) != ""
+	return wild && !address(b) && strings.HasSuffix(b, below) && strings.TrimSuffix(b, below) != ""
+}
+
+// address tells whether a host is an address, with or without a port: those are no names below anything.
+func address(host string) bool {
+	if _, err := netip.ParseAddrPort(host); err == nil {
+		return true
+	}
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil
 }
 
 // coversPath tells whether every path that the pattern b stands for is one of those of a. Patterns are as config accepts them.

@@ -28,7 +28,8 @@ func TestCovers(t *testing.T) {
 	}{
 		{"a.com", "a.com", true}, {"a.com", "b.com", false}, {"*.a.com", "x.a.com", true}, {"*.a.com", "a.com", false}, {"*.a.com", "x.y.a.com", true},
 		{"*.a.com", "*.b.a.com", true}, {"*.b.a.com", "*.a.com", false}, {"*.a.com", "xa.com", false}, {"*.a.com", "x.a.com:8443", false},
-		{"*.a.com:1", "x.a.com:1", true}, {"x.a.com", "*.a.com", false}, {"a.com:443", "a.com", false},
+		{"*.a.com:1", "x.a.com:1", true}, {"x.a.com", "*.a.com", false}, {"a.com:443", "a.com", false}, {"*.0.0.1", "127.0.0.1", false},
+		{"*.0.0.1:80", "127.0.0.1:80", false}, {"127.0.0.1", "127.0.0.1", true},
 	} {
 		if got := coversHost(tt.a, tt.b); got != tt.want {
 			t.Errorf("host %s covers %s: %v", tt.a, tt.b, got)

@@ -82,16 +82,34 @@ func (b *builder) decide(job, module string, p *plugin, operator *layer) decisio
 
 func quoteWord(s string) string { return fmt.Sprintf("%q", s) }
 
-// asText is a list of what is asked for in a sentence, with the author's reasons.
+// Bounds of a sentence that a stranger has a hand in, and that goes into the ledger with each slot.
+const (
+	shownAsks = 5
+	shownAsk  = 160
+)
+
+// asText is a list of what is asked for in a sentence, with the author's reasons. It leaves out what makes it long.
 func asText(list []Ask) string {
-	parts := make([]string, len(list))
+	var parts []string
 	for i, a := range list {
-		parts[i] = a.What
-		if a.Reason != "" {
-			parts[i] += fmt.Sprintf(" (%q)", a.Reason)
+		if i == shownAsks {
+			parts = append(parts, fmt.Sprintf("and %d more", len(list)-i))
+			break
 		}
+		text := clipped(a.What)
+		if a.Reason != "" {
+			text += fmt.Sprintf(" (%q)", clipped(a.Reason))
+		}
+		parts = append(parts, text)
 	}
 	return strings.Join(parts, "; ")
+}
+
+func clipped(s string) string {
+	if len(s) <= shownAsk {
+		return s
+	}
+	return strings.ToValidUTF8(s[:shownAsk], "") + "..."
 }
 
 // grant fills in what a version that is approved may do.

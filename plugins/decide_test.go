@@ -309,6 +309,20 @@ func TestLedgerThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
+// What a stranger writes cannot make the ledger large: the reason goes into it with each slot.
+func TestReasonIsShort(t *testing.T) {
+	w := newWorld(t, "")
+	var many []string
+	for range 32 {
+		many = append(many, strings.Repeat("a.", 100)+"com")
+	}
+	w.write("plugins/a.wasm", guest.WithManifest(guest.Greet("x"), strings.ReplaceAll(asks(many...), "reads the news", strings.Repeat("y", 500))))
+	j := w.job(w.open().Snapshot(), "a")
+	if j.State != Pending || len(j.Reason) > 3000 || !strings.Contains(j.Reason, "and 27 more") {
+		t.Errorf("%v, %d bytes: %s", j.State, len(j.Reason), j.Reason)
+	}
+}
+
 // What an older version runs on is kept while it is in use.
 func TestApprovedBytesAreKept(t *testing.T) {
 	w := newWorld(t, "")
