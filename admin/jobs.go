@@ -139,6 +139,14 @@ func (d *Direct) view(s host.JobStatus, source string, running map[string][]stri
 	if s.Reason == s.Job.Note && s.State == host.Active {
 		v.Reason = nil
 	}
+	access, remedy := d.cfg.Access(s.Job.Name)
+	if source != d.cfg.Source {
+		return v // another set's job of that name
+	}
+	v.Access, v.Remedy = access, word(remedy)
+	if access != nil && access.State != Granted && s.State == host.Broken {
+		v.State = access.State
+	}
 	return v
 }
 

@@ -89,7 +89,7 @@ type Job struct {
 	Job         string     `json:"job"`
 	Plugin      *string    `json:"plugin"` // path in the plugin folder
 	Digest      string     `json:"digest"` // of the module that its next run uses
-	State       string     `json:"state"`  // a host.JobState
+	State       string     `json:"state"`  // a host.JobState, "pending" or "denied"
 	Schedule    *string    `json:"schedule"`
 	Timezone    string     `json:"timezone"`
 	NextAt      *time.Time `json:"next_at"` // in the past: due since then
@@ -102,6 +102,41 @@ type Job struct {
 	Note         *string    `json:"note"`
 	LastEndedAt  *time.Time `json:"last_ended_at"`
 	Source       string     `json:"source"` // the job set that it belongs to
+
+	Remedy *string `json:"remedy"` // what a person can do about Reason or Note
+	Access *Access `json:"access"` // null: not known
+}
+
+// States of an Access.
+const (
+	Granted = "granted"
+	Pending = "pending"
+	Denied  = "denied"
+)
+
+// Access is what a job's plugin asks for, and what came of it.
+type Access struct {
+	State     string     `json:"state"`     // Granted, Pending or Denied
+	Requested []Ask      `json:"requested"` // by the version in use; of a job that does not run: by the one that is there
+	Denied    []Ask      `json:"denied"`    // requested and not granted
+	By        *string    `json:"by"`        // whose decision it is
+	At        *time.Time `json:"at"`
+	Update    *Update    `json:"update"` // a version that is there and not in use
+}
+
+// Ask is one thing that a plugin asks for.
+type Ask struct {
+	Kind   string `json:"kind"` // "http", "secrets", "state", "dir" or "emit"
+	What   string `json:"what"`
+	Reason string `json:"reason"` // the author's
+}
+
+// Update is a version of a plugin that is there while an earlier one goes on.
+type Update struct {
+	Digest string `json:"digest"`
+	More   []Ask  `json:"more"` // what it asks for beyond the version in use
+	Less   []Ask  `json:"less"` // what it asks for no more
+	Denied bool   `json:"denied"`
 }
 
 // Status says who works on the ledger.

@@ -181,14 +181,13 @@ func value0[T any](p *T) T {
 }
 
 // Caps is the most that a plugin may ask for in its own manifest or sidecar. 0 is no cap. What the operator writes into the host
-// file or jobs.d is not capped, but for grants: State and the fields after it hold for these too.
+// file or jobs.d is not capped, but for grants: Quota and the fields after it hold for these too.
 type Caps struct {
 	Timeout   time.Duration `toml:"timeout"`
 	Memory    int64         `toml:"memory"`     // bytes
 	Output    int64         `toml:"output"`     // bytes
 	StateSize int64         `toml:"state_size"` // bytes
 	// What no job is granted more of, whoever grants it.
-	State Size     `toml:"state"`      // of a job's state
 	Quota Size     `toml:"dir_quota"`  // of a folder that a job may write to
 	Hosts []string `toml:"http_hosts"` // hosts that jobs may send requests to; nil: any
 	Dirs  []string `toml:"dirs"`       // absolute folders of which, or of folders in them, jobs may see; nil: any

@@ -30,6 +30,7 @@ type book struct {
 	outputs map[string][]byte
 	state   map[string]map[string]claims.StateEntry // by job and key
 	owners  []claims.Owner
+	grants  []decision
 	locks   map[string]*Model // owner and lane locks, and who holds them
 }
 

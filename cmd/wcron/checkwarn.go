@@ -22,6 +22,13 @@ func warnings(set *plugins.Set, j plugins.Job, now time.Time) []finding {
 		}
 		warn("schedule", "schedule "+quotedText(j.ScheduleText)+": "+what, remedy)
 	}
+	for _, u := range j.Unused {
+		what, remedy, _ := strings.Cut(u, "; ")
+		warn("request", what, remedy)
+	}
+	if len(j.Access.Denied) > 0 && j.Settings.Grant != nil {
+		warn("grant", "it is not granted "+strings.Join(plugins.Words(j.Access.Denied), "; "), "add that to its grant, if it is to be")
+	}
 	timeout := j.Settings.Timeout
 	if timeout == 0 && set.File.MaxRuns > 0 {
 		warn("timeout", fmt.Sprintf("it has no timeout, and max_runs is %d: a run of it that wedges holds one of them for ever", set.File.MaxRuns),

@@ -112,7 +112,7 @@ func hostJob(j plugins.Job) host.Job {
 		Memory:       s.Memory,
 		Fuel:         s.Fuel,
 		Output:       s.Output,
-		State:        s.StateSize,
+		State:        max(s.StateSize, j.Access.Allowed.State),
 		Entry:        s.Entry,
 		Args:         s.Args,
 		Env:          s.Env,
@@ -127,7 +127,7 @@ func hostJob(j plugins.Job) host.Job {
 		out.Timeout = host.Unlimited
 	}
 	switch j.State {
-	case plugins.Broken:
+	case plugins.Broken, plugins.Pending, plugins.Denied:
 		out.Broken = advice(j.Reason, j.Remedy)
 	case plugins.Waiting:
 		out.Unready = j.Reason
