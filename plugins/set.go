@@ -59,7 +59,7 @@ type Job struct {
 	Settings config.Settings // all layers merged
 
 	Schedule     *schedule.Spec // nil: manual, or the text is not a schedule
-	ScheduleText string         // as written; "" for none
+	ScheduleText string         // as written, several schedules on a line each; "" for none
 	Timezone     string         // in which Schedule is read
 
 	State  State

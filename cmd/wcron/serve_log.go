@@ -16,10 +16,11 @@ import (
 type teller struct {
 	mu    sync.Mutex
 	known map[config.Problem]bool
+	warns map[[2]string]bool // by job and warning
 	lists map[string]string
 }
 
-// tell logs how the problems of a set differ from those of the set before.
+// tell logs how the problems of a set differ from those of the set before, and what is new of warnings about schedules.
 func (t *teller) tell(log *slog.Logger, set *plugins.Set) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -37,6 +38,17 @@ func (t *teller) tell(log *slog.Logger, set *plugins.Set) {
 		}
 	}
 	t.known = now
+	warns := map[[2]string]bool{}
+	for _, j := range set.Jobs {
+		for _, w := range j.Warnings {
+			key := [2]string{j.Name, w}
+			if !t.warns[key] && !warns[key] {
+				log.Warn("schedule_warning", "job", j.Name, "schedule", strings.ReplaceAll(j.ScheduleText, "\n", "; "), "what", w)
+			}
+			warns[key] = true
+		}
+	}
+	t.warns = warns
 }
 
 // same reports whether a list is the one that was given under that name before, and keeps it.
