@@ -20,9 +20,11 @@ start_timeout = "1m30s"
 memory = "1GiB"
 fuel = 5000000000
 output = "2000000B"
+state_size = "3000000B"
 entry = "run"
 args = ["--full", ""]
 env = { REGION = "eu" }
+config = { days = "7" }
 input = { mode = "full" }
 missed = "skip"
 retries = 3
@@ -31,6 +33,7 @@ retry_on = ["orphaned"]
 repeat = 7
 history_runs = 5
 history_bytes = "1000B"
+grant = { state = "2MiB" }
 `
 	full := job(t, fullJob)
 	got, err := config.EncodeJob(full, config.KindJobFile)

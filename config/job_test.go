@@ -20,6 +20,7 @@ start_timeout = "90s"
 memory = "1GiB"
 fuel = 5_000_000_000
 output = "2MB"
+state_size = "3MB"
 entry = "run"
 args = ["--full", ""]
 history_runs = 5
@@ -30,8 +31,11 @@ backoff = "1s..2m"
 retry_on = ["orphaned"]
 repeat = 7
 env.REGION = "eu"
+config.days = "7"
 [input]
 mode = "full"
+[grant]
+state = "2MiB"
 `
 
 func job(t *testing.T, src string) config.Job {
@@ -47,10 +51,11 @@ func TestParseJob(t *testing.T) {
 	want := config.Job{
 		Description: new("All keys"), Plugin: new("team/report.wasm"), Schedule: new("15 3 * * *"), Timezone: new("America/New_York"), DST: new(config.DSTBoth),
 		Timeout: new(config.Duration(0)), StartTimeout: new(config.Duration(90 * time.Second)),
-		Memory: new(config.GiB), Fuel: new(int64(5_000_000_000)), Output: new(config.Size(2_000_000)), Entry: new("run"),
+		Memory: new(config.GiB), Fuel: new(int64(5_000_000_000)), Output: new(config.Size(2_000_000)), StateSize: new(config.Size(3_000_000)), Entry: new("run"),
 		Args: []string{"--full", ""}, Env: map[string]string{"REGION": "eu"}, Input: []byte(`{"mode":"full"}`),
 		Missed: new(config.MissedSkip), Retries: new(3), Backoff: &config.Backoff{Min: time.Second, Max: 2 * time.Minute},
 		RetryOn: []string{config.RetryOrphaned}, Repeat: new(7), HistoryRuns: new(5), HistoryBytes: new(config.Size(1000)),
+		Config: map[string]string{"days": "7"}, Grant: &config.Grant{State: 2 * config.MiB},
 	}
 	if got := job(t, fullJob); !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
@@ -213,7 +218,7 @@ func TestOver(t *testing.T) {
 // TestOverMergesEveryField fails for a field of Job that the key table does not know.
 func TestOverMergesEveryField(t *testing.T) {
 	base := job(t, fullJob)
-	base.Name, base.Version = new("n"), new("v")
+	base.Name, base.Version, base.Request = new("n"), new("v"), &config.Request{}
 	from, merged := reflect.ValueOf(base), reflect.ValueOf(config.Job{}.Over(base))
 	for i := range from.NumField() {
 		name := from.Type().Field(i).Name
@@ -229,7 +234,7 @@ func TestOverMergesEveryField(t *testing.T) {
 func TestResolve(t *testing.T) {
 	got := config.Job{}.Resolve()
 	want := config.Settings{DST: config.DSTOnce,
-		Timeout: time.Minute, StartTimeout: time.Minute, Memory: 64 << 20, Output: 1 << 20, Missed: "once",
+		Timeout: time.Minute, StartTimeout: time.Minute, Memory: 64 << 20, Output: 1 << 20, StateSize: 1 << 20, Missed: "once",
 		Backoff: config.Backoff{Min: 10 * time.Second, Max: 10 * time.Minute},
 		RetryOn: []string{"failed", "timeout", "trapped", "shutdown"}, HistoryRuns: 1000, HistoryBytes: 64 << 20,
 	}
@@ -237,7 +242,7 @@ func TestResolve(t *testing.T) {
 		t.Errorf("built-in: got\n%+v\nwant\n%+v", got, want)
 	}
 	full := job(t, fullJob)
-	full.Name, full.Version = new("n"), new("v")
+	full.Name, full.Version, full.Request = new("n"), new("v"), &config.Request{}
 	s := reflect.ValueOf(full.Resolve())
 	for i := range s.NumField() {
 		if name := s.Type().Field(i).Name; s.Field(i).IsZero() && name != "Timeout" {
@@ -247,11 +252,13 @@ func TestResolve(t *testing.T) {
 }
 
 func TestCapsLimit(t *testing.T) {
-	caps := config.Caps{Timeout: time.Hour, Memory: 1 << 30, Output: 1 << 20}
+	caps := config.Caps{Timeout: time.Hour, Memory: 1 << 30, Output: 1 << 20, StateSize: 2 << 20}
 	tests := []struct{ own, want, cut string }{
 		{"retries = 1", "retries = 1", "[]"},
 		{"timeout = \"1h\"\nmemory = \"1GiB\"\noutput = \"1MiB\"", "timeout = \"1h\"\nmemory = \"1GiB\"\noutput = \"1MiB\"", "[]"},
 		{"timeout = 0\nmemory = \"4GiB\"\noutput = \"2MiB\"", "timeout = \"1h\"\nmemory = \"1GiB\"\noutput = \"1MiB\"", "[timeout memory output]"},
+		{"state_size = \"2MiB\"", "state_size = \"2MiB\"", "[]"},
+		{"state_size = \"3MiB\"", "state_size = \"2MiB\"", "[state_size]"},
 		{"timeout = \"61m\"", "timeout = \"1h\"", "[timeout]"},
 	}
 	for _, tt := range tests {

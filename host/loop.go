@@ -67,6 +67,9 @@ func newLoop(ctx context.Context, h *Host) *loop {
 	return l
 }
 
+// spawn lets f go on beside the loop, which waits for it at its end.
+func (l *loop) spawn(f func()) { l.h.world.spawn(l, f) }
+
 // post hands a result to the loop, and reports false when it is dropped because the loop has ended.
 func (l *loop) post(f func()) bool {
 	select {
@@ -152,10 +155,7 @@ func (l *loop) drain(stopBackground context.CancelFunc) {
 	defer limit.Stop()
 	var last <-chan time.Time
 	kill := func() {
-		l.killing = true
-		for _, r := range l.running {
-			r.kill(errShutdown)
-		}
+		l.kill()
 		last = time.After(killTimeout)
 	}
 	abort := l.h.abort
@@ -178,6 +178,14 @@ func (l *loop) drain(stopBackground context.CancelFunc) {
 		}
 	}
 	l.end(stopBackground)
+}
+
+// kill ends what runs, and what still starts.
+func (l *loop) kill() {
+	l.killing = true
+	for _, r := range l.running {
+		r.kill(errShutdown)
+	}
 }
 
 func (l *loop) end(stopBackground context.CancelFunc) {

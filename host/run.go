@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -61,7 +60,7 @@ func (l *loop) start(t *attempt, a claims.Claimed, now time.Time) {
 	if l.killing {
 		r.kill(errShutdown)
 	}
-	l.wg.Go(func() {
+	l.spawn(func() {
 		rec := output.New(r.token.RunID, output.Config{Dir: l.h.cfg.Spool, Limit: r.def.output()})
 		f := l.execute(r, rec)
 		done, err := l.commit(&f)
@@ -143,7 +142,7 @@ func (l *loop) mayStart(r *run) (*capability.State, string) {
 	if late := l.h.now().Sub(r.claimedAt); late > r.def.startTimeout() {
 		return nil, fmt.Sprintf("could not start within start_timeout = %s: %s have passed since the claim", r.def.startTimeout(), late)
 	}
-	entries, err := l.h.cfg.Store.State(r.ctx, r.token.Job)
+	entries, _, err := l.h.cfg.Store.State(r.ctx, r.token.Job)
 	if err != nil {
 		return nil, fmt.Sprintf("could not read the job's state: %v", err)
 	}
@@ -174,7 +173,7 @@ func (l *loop) settle(r *run, f *claims.Final) {
 	f.Counts = r.attempt == 1 && !f.StartedAt.IsZero()
 	if due, ok := r.def.Retry.Retry(claims.Ended{
 		Outcome: f.Outcome, Cause: f.Cause, ExitCode: f.ExitCode, Attempt: r.attempt, At: f.EndedAt, Slot: r.slot,
-		Next: r.row.Next, Jitter: rand.Float64(),
+		Next: r.row.Next, Jitter: l.h.world.random(),
 	}); ok {
 		f.Retry = due
 	}
@@ -204,11 +203,8 @@ func (l *loop) commit(f *claims.Final) (claims.Finalized, error) {
 			f.Outcome, f.Cause, f.ExitCode, f.State = claims.Failed, claims.HostFault, nil, nil
 			f.Reason = fmt.Sprintf("keep the output: %v", err)
 		}
-		select {
-		case <-time.After(wait):
-			wait = min(2*wait, 5*time.Second)
-		case <-l.ctx.Done():
-		}
+		l.h.world.sleep(l.ctx, wait)
+		wait = min(2*wait, 5*time.Second)
 	}
 }
 

@@ -71,7 +71,7 @@ func (t *tx) trigger(now time.Time, slot claims.Slot, r claims.Request) error {
 	return err
 }
 
-const setCancel = `UPDATE claims SET cancel_at = ?2, cancel_by = ?3 WHERE run_id = ?1 AND cancel_at = 0`
+const setCancel = `UPDATE claims SET cancel_at = ?2, cancel_by = ?3, cancel_cause = 'cancelled' WHERE run_id = ?1 AND cancel_at = 0`
 
 func (t *tx) cancel(now time.Time, r claims.Request) error {
 	var open bool
