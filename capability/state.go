@@ -39,6 +39,7 @@ const (
 type State struct {
 	base   map[string][]byte
 	writes map[string][]byte // nil value: deleted
+	used   map[string]bool
 	quota  int64
 	size   int64
 }
@@ -49,7 +50,7 @@ func NewState(committed map[string][]byte, quota int64) *State {
 	if quota == 0 {
 		quota = DefaultQuota
 	}
-	s := &State{base: committed, writes: map[string][]byte{}, quota: quota}
+	s := &State{base: committed, writes: map[string][]byte{}, used: map[string]bool{}, quota: quota}
 	for k, v := range committed {
 		s.size += cost(k, v)
 	}
@@ -77,6 +78,11 @@ func (s *State) Writes() []Write {
 	}
 	return list
 }
+
+// Used is every key that the guest asked about or changed, by key: also those that were not there, that it set to what they were, or
+// for which there was no room. Should another run have changed one of them meanwhile, then what this one did rests on something that
+// is no more.
+func (s *State) Used() []string { return slices.Sorted(maps.Keys(s.used)) }
 
 // stateRequest is what a guest asks. Value is base64 in the JSON.
 type stateRequest struct {
@@ -140,6 +146,7 @@ func (s *State) serve(r stateRequest) stateAnswer {
 	case (r.Op == "set") != (r.Value != nil):
 		return refuse(BadRequest, "set needs a value, and no other operation takes one")
 	}
+	s.used[*r.Key] = true
 	switch r.Op {
 	case "get":
 		value := s.get(*r.Key)
