@@ -220,21 +220,30 @@ func prunable(first Run, runs []Run) bool {
 }
 
 // overdue checks that due times do not pass without a record. A paused or disabled job is let be: its slots are accounted for
-// when it goes on. So is one with an open claim, which the due time may have to wait for.
+// when it goes on. So is one with an open claim, which the due time may have to wait for; and what has waited for a run is overdue only
+// when it is late after that, so that a job which works off its backlog is not accused between two runs.
 func (a *auditor) overdue(r reading) []Finding {
 	j := r.job
 	if j.Name == "" || !j.Removed.IsZero() || j.Disabled != "" || len(r.open) > 0 {
 		return nil
 	}
 	const remedy = "see that a host runs on this store, that it is ready, and that its run slots are not all taken for good"
-	late := func(t time.Time) bool { return !t.IsZero() && a.opt.Now.Sub(t) > a.opt.Grace }
+	late := func(t time.Time) bool {
+		return !t.IsZero() && a.opt.Now.Sub(t) > a.opt.Grace && a.opt.Now.Sub(j.LastEnded) > a.opt.Grace
+	}
+	next := j.Next
+	if a.opt.Starts != nil && !next.IsZero() {
+		if t := a.opt.Starts(j); t.After(next) {
+			next = t
+		}
+	}
 	var f []Finding
-	if late(j.Next) && !j.Paused && !j.Done {
+	if late(next) && !j.Paused && !j.Done {
 		f = append(f, Finding{Code: "overdue", Job: r.name, Slot: ScheduledSlot(j.Name, j.Next).ID, Remedy: remedy,
 			What: fmt.Sprintf("the slot was due %s ago and nothing is recorded of it", ago(a.opt.Now.Sub(j.Next)))})
 	}
 	for _, p := range r.pending {
-		if late(p.Due) && (!j.Paused || p.Attempt <= 1) {
+		if late(p.Due) && (!j.Paused || p.Slot.Kind == Manual && p.Attempt <= 1) {
 			f = append(f, Finding{Code: "overdue", Job: r.name, Slot: p.Slot.ID, Remedy: remedy,
 				What: fmt.Sprintf("attempt %d of the slot was due %s ago and did not start", p.Attempt, ago(a.opt.Now.Sub(p.Due)))})
 		}

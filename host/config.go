@@ -19,6 +19,7 @@ const (
 	DefaultDrainTimeout = 30 * time.Second
 	DefaultCommitGrace  = 30 * time.Second
 	DefaultLease        = time.Minute
+	DefaultCatchUp      = 250 * time.Millisecond
 )
 
 // rhythm is how often the loop looks at what nobody tells it. Tests on a virtual clock slow it down.
@@ -57,6 +58,7 @@ type Config struct {
 	OrphanGrace  time.Duration // age at which a dead owner's claim is recovered; default DefaultOrphanGrace
 	DrainTimeout time.Duration // how long runs may go on after Run's context ended; default DefaultDrainTimeout; negative: not at all
 	CommitGrace  time.Duration // for the commit, after a run's deadline; default DefaultCommitGrace
+	CatchUp      time.Duration // distance of late starts, after a stop or a sleep; default DefaultCatchUp; negative: none
 	Lease        time.Duration // silence after which an owner counts as stalled; default DefaultLease
 
 	OnEvent func(Event)  // called in order from one goroutine; a slow one delays only later events
@@ -94,6 +96,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = DefaultDrainTimeout
+	}
+	if c.CatchUp == 0 {
+		c.CatchUp = DefaultCatchUp
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -7,7 +7,7 @@ import (
 
 var levels = map[EventKind]slog.Level{
 	LateResult: slog.LevelWarn, SlotMissed: slog.LevelWarn, Recovered: slog.LevelWarn, JobBroken: slog.LevelWarn,
-	JobDisabled: slog.LevelWarn, TickFailed: slog.LevelError, Stalled: slog.LevelWarn, SlotSkipped: slog.LevelWarn,
+	JobDisabled: slog.LevelWarn, JobPaused: slog.LevelWarn, TickFailed: slog.LevelError, Stalled: slog.LevelWarn, SlotSkipped: slog.LevelWarn,
 }
 
 // log writes an event as one line.
@@ -34,6 +34,12 @@ func (h *Host) log(e Event) {
 	switch e.Kind {
 	case Started:
 		attrs = append(attrs, slog.Int64("lateness_ms", e.Lateness.Milliseconds()))
+		if e.Late {
+			attrs = append(attrs, slog.Bool("late", true))
+		}
+		if e.Jitter > 0 {
+			attrs = append(attrs, slog.Int64("jitter_ms", e.Jitter.Milliseconds()))
+		}
 		if e.Count > 0 {
 			attrs = append(attrs, slog.Int64("stands_for", e.Count))
 		}
@@ -50,6 +56,7 @@ func (h *Host) log(e Event) {
 	case SlotSkipped, SlotMissed:
 		attrs = append(attrs, slog.Int64("count", e.Count), slog.Time("until", e.Until))
 	}
+	add("policy", string(e.Policy))
 	add("reason", e.Reason)
 	add("evidence", e.Evidence)
 	if e.Err != nil {

@@ -31,6 +31,7 @@ type loop struct {
 	foreign  map[string]string // by job: a run of another host that is in flight, as of the last poll
 
 	claiming bool
+	nextLate time.Time                      // by instant: before it no late start has its turn
 	writes   []func(context.Context) func() // registrations, one at a time, in order
 	writing  bool
 	first    bool // the first poll has been applied

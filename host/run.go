@@ -36,7 +36,12 @@ type run struct {
 	unlock    func()
 	ctx       context.Context
 	kill      context.CancelCauseFunc
-	reserved  int64 // of the memory budget, until the guest starts
+	reserved  int64         // of the memory budget, until the guest starts
+	startAt   time.Time     // when it was to start
+	delayed   time.Duration // of that, after its slot's time on purpose
+	grace     time.Duration // lateness that is not called late; 0: it is never called so
+	caughtUp  bool          // it was late and waited for its turn
+	gaveWay   bool          // it has no further attempt because the next slot was near
 }
 
 // Causes with which a run is killed.
@@ -52,6 +57,7 @@ func (l *loop) start(t *attempt, a claims.Claimed, now time.Time) {
 		input: a.Input, by: a.By, standsFor: t.claim.StandsFor, claimedAt: now, deadline: t.claim.Deadline, unlock: sync.OnceFunc(t.unlock),
 		reserved: t.reserved,
 	}
+	r.timed(t)
 	r.ctx, r.kill = context.WithCancelCause(l.ctx)
 	l.running[r.token.RunID] = r
 	if j := l.jobs[r.def.Name]; j != nil {
@@ -97,10 +103,7 @@ func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 
 	f.StartedAt = l.h.now()
 	event, env := l.event(r, f.StartedAt)
-	l.h.emit(Event{
-		Kind: Started, Time: f.StartedAt, Job: r.def.Name, RunID: r.token.RunID, Slot: r.slot, Attempt: r.attempt,
-		Digest: r.mod.digest, Lateness: f.StartedAt.Sub(r.slot.At), Count: r.standsFor,
-	})
+	l.h.emit(r.startEvent(f.StartedAt))
 	res := r.mod.compiled.Run(r.ctx, sandbox.Run{
 		Args: append([]string{r.def.Name}, r.def.Args...), Env: env, Stdin: bytes.NewReader(event), Stdout: rec, Stderr: rec,
 		Entry: r.def.Entry, Memory: r.def.memory(), Reserved: r.reserved, Fuel: uint64(max(r.def.Fuel, 0)), Timeout: r.def.timeout(),
@@ -171,13 +174,15 @@ func (l *loop) settle(r *run, f *claims.Final) {
 	if f.EndedAt.IsZero() {
 		f.EndedAt = l.h.now()
 	}
-	f.Counts = r.attempt == 1 && !f.StartedAt.IsZero()
-	if due, ok := r.def.Retry.Retry(claims.Ended{
-		Outcome: f.Outcome, Cause: f.Cause, ExitCode: f.ExitCode, Attempt: r.attempt, At: f.EndedAt, Slot: r.slot,
-		Next: r.row.Next, Jitter: rand.Float64(),
-	}); ok {
-		f.Retry = due
+	f.Counts = r.slot.Kind == claims.Scheduled && !f.StartedAt.IsZero()
+	next := r.row.Next
+	if !next.After(f.EndedAt) { // the schedule has gone on meanwhile
+		if row, err := l.h.cfg.Store.Job(l.ctx, r.token.Job); err == nil {
+			next = row.Next
+		}
 	}
+	ended := claims.Ended{Outcome: f.Outcome, Cause: f.Cause, ExitCode: f.ExitCode, Attempt: r.attempt, At: f.EndedAt, Slot: r.slot, Next: next, Jitter: rand.Float64()}
+	r.gaveWay = r.def.judge(f, ended)
 	if f.Cause == claims.Exit && f.ExitCode != nil && *f.ExitCode == claims.ExitDisable {
 		f.Disable = fmt.Sprintf("run %s ended with exit code %d; change the plugin or its configuration", r.token.RunID, claims.ExitDisable)
 	}
@@ -229,6 +234,9 @@ func (l *loop) ended(r *run, f claims.Final, done claims.Finalized, err error) {
 	e := Event{
 		Kind: EndedRun, Time: f.EndedAt, Job: r.def.Name, RunID: r.token.RunID, Slot: r.slot, Attempt: r.attempt, Digest: r.mod.digest,
 		Outcome: f.Outcome, Cause: f.Cause, ExitCode: f.ExitCode, Reason: f.Reason, Retry: f.Retry, Output: f.Output.Inline, Err: err,
+	}
+	if r.gaveWay || !f.Retry.IsZero() {
+		e.Policy = claims.ByRetries
 	}
 	if !f.StartedAt.IsZero() {
 		e.Duration = f.EndedAt.Sub(f.StartedAt)

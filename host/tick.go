@@ -72,6 +72,9 @@ func (l *loop) consider(it *dueItem, now time.Time, tries []*attempt) (*attempt,
 	case j.puts > 0:
 		return nil, "its registration is under way"
 	case it.pending != nil:
+		if why := j.fillWaits(it, now); why != "" {
+			return nil, why
+		}
 		return l.considerPending(it, j, now, tries)
 	}
 	return l.considerSlot(it, j, now, tries)
@@ -81,8 +84,12 @@ func (l *loop) considerSlot(it *dueItem, j *job, now time.Time, tries []*attempt
 	if j.spec == nil {
 		return nil, firstOf(j.badSpec, "its schedule is not known")
 	}
-	refuse := j.refusal(l.h.cfg.MemoryBudget)
+	refuse, by := j.refusal(l.h.cfg.MemoryBudget), claims.ByBroken
 	if refuse == "" {
+		if why := l.mustWait(it, j, now); why != "" {
+			return nil, why
+		}
+		by = claims.ByOverlap
 		for id := range j.running {
 			refuse = fmt.Sprintf("run %s was still running", id)
 		}
@@ -98,13 +105,20 @@ func (l *loop) considerSlot(it *dueItem, j *job, now time.Time, tries []*attempt
 			return nil, why
 		}
 	}
-	p := claims.Plan(claims.Due{
-		Job: j.row, Next: j.spec.Next, Now: now, Policy: j.def.Missed, Since: l.begun, Refuse: refuse,
-	})
+	due := l.dueOf(j, now)
+	due.Refuse, due.RefuseBy = refuse, by
+	p := claims.Plan(due)
+	if p.At.IsZero() && len(p.Passed) == 0 { // the clock was set back since its delay was over
+		it.retryAt = l.h.instant().Add(time.Second)
+		return nil, "its start is delayed"
+	}
 	try := &attempt{item: it, job: j, def: j.def, claim: claims.Claim{
 		Slot: claims.ScheduledSlot(j.def.Name, p.At), Attempt: 1, From: j.row.Next, Next: p.Next, Passed: p.Passed, StandsFor: p.StandsFor,
 		IfBusy: "a run of another host was still running",
 	}}
+	if l.backlog(j, now) {
+		try.claim.IfBusy = "" // it waits
+	}
 	if p.At.IsZero() {
 		try.claim.Slot = claims.ScheduledSlot(j.def.Name, j.row.Next)
 	} else if err := l.armed(try, now); err != nil {
@@ -137,6 +151,9 @@ func (l *loop) considerPending(it *dueItem, j *job, now time.Time, tries []*atte
 
 // armed makes an attempt one that runs, and takes the memory that it begins with from the budget.
 func (l *loop) armed(try *attempt, now time.Time) error {
+	if err := l.turn(try.item); err != nil {
+		return err
+	}
 	id, err := newRunID()
 	if err != nil {
 		return err
@@ -152,6 +169,7 @@ func (l *loop) armed(try *attempt, now time.Time) error {
 	try.mod = j.mod
 	try.mod.users++
 	try.claim.RunID, try.claim.Digest = id, j.mod.digest
+	l.tookTurn(try.item)
 	try.claim.Deadline = claims.ClaimDeadline(now, j.def.startTimeout(), j.def.timeout(), l.h.cfg.CommitGrace)
 	return nil
 }
@@ -328,11 +346,19 @@ func (l *loop) answered(t *attempt, a claims.Claimed, now time.Time) {
 			l.again(t, "run "+a.Holder+" is running", l.h.cfg.rhythm.poll)
 			return
 		}
+		if t.claim.IfBusy == "" { // nothing was recorded: the slot waits
+			if it := t.job.item; current && it != nil {
+				it.retryAt = l.h.instant().Add(l.h.cfg.rhythm.poll)
+			}
+			return
+		}
 		l.told(t)
-		l.h.emit(Event{Kind: SlotSkipped, Job: t.def.Name, Slot: t.claim.Slot, Count: 1, Until: t.claim.Slot.At, Reason: t.claim.IfBusy})
+		l.h.emit(Event{
+			Kind: SlotSkipped, Job: t.def.Name, Slot: t.claim.Slot, Count: 1, Until: t.claim.Slot.At, Reason: t.claim.IfBusy, Policy: claims.ByOverlap,
+		})
 	case claims.Stale:
 		l.forgetPending(t.item)
-		if it := t.job.item; current && it != nil && t.item.pending == nil && it.at.Equal(t.claim.From) {
+		if it := t.job.item; current && it != nil && t.item.pending == nil && it.slot.Equal(t.claim.From) {
 			it.retryAt = l.h.instant().Add(time.Second) // refused for a reason that this host does not see yet
 		}
 	}
@@ -345,7 +371,7 @@ func (l *loop) told(t *attempt) {
 		if p.Verdict == claims.Missed {
 			kind = SlotMissed
 		}
-		l.h.emit(Event{Kind: kind, Job: t.def.Name, Slot: claims.ScheduledSlot(t.def.Name, p.First), Count: p.Count, Until: p.Last, Reason: p.Reason})
+		l.h.emit(Event{Kind: kind, Job: t.def.Name, Slot: claims.ScheduledSlot(t.def.Name, p.First), Count: p.Count, Until: p.Last, Reason: p.Reason, Policy: p.By})
 	}
 }
 

@@ -37,6 +37,7 @@ func (h Harness) Run(t *testing.T) {
 		{"State", stateScenarios()},
 		{"Pending", pendingScenarios()},
 		{"Request", requestScenarios()},
+		{"Policy", policyScenarios()},
 		{"Read", readScenarios()},
 		{"Output", outputScenarios()},
 		{"Prune", pruneScenarios()},

@@ -4,7 +4,7 @@ package sqlitestore
 //
 // A host that is at work when another program brings its store up to date claims nothing any more, and still has to finish what it
 // has begun. So meta.oldest names the lowest version whose programs may close runs: a step that they would spoil raises it.
-func migrations() []string { return append([]string{schema1, schema2}, nextSchema()...) }
+func migrations() []string { return append([]string{schema1, schema2, schema3}, nextSchema()...) }
 
 // Times are milliseconds since 1970 in UTC, 0 for none.
 //
@@ -158,4 +158,13 @@ CREATE TABLE state (
 CREATE UNIQUE INDEX state_key ON state (job, key);
 ALTER TABLE meta ADD COLUMN oldest INTEGER NOT NULL DEFAULT 2;
 ALTER TABLE runs ADD COLUMN counted INTEGER NOT NULL DEFAULT -1;
+`
+
+// schema3 adds what the policies of a job need: the bounds of its schedule, the slot that is to be skipped, its failures in a row.
+const schema3 = `
+ALTER TABLE jobs ADD COLUMN not_before INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN not_after INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN skip_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN skip_reason TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
 `
