@@ -29,11 +29,12 @@ var arrows = map[string][]string{
 	// floor 2
 	"host":               {"capability", "claims", "sandbox", "schedule", "output"},
 	"claims/sqlitestore": {"claims"},
+	"claims/memstore":    {"claims"},
 	"claims/claimstest":  {"claims"},
 	// floor 3
 	"admin": {"host", "claims", "fingerprint", "output"}, // fingerprint: whether an owner lives, for list
 	// floor 5
-	"cmd/wcron": {"admin", "capability", "claims", "claims/sqlitestore", "config", "fingerprint", "host", "internal/guest", "output", "plugins", "sandbox", "sandbox/meter", "schedule"},
+	"cmd/wcron": {"admin", "capability", "claims", "claims/memstore", "claims/sqlitestore", "config", "fingerprint", "host", "internal/guest", "output", "plugins", "sandbox", "sandbox/meter", "schedule"},
 	// beside the house
 	"examples/thirdparty": {}, // tests alone
 	"examples/embed":      {"claims/sqlitestore", "host"},

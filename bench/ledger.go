@@ -22,15 +22,22 @@ type ledger struct {
 	runs     map[string][]claims.Run     // by job, oldest first
 	bySlot   map[string][]claims.Run     // by slot id, oldest first
 	open     []claims.Open
+	state    map[string][]claims.StateEntry // by job
 	findings []claims.Finding
 }
 
 // readLedger reads a store at rest and audits it as of the time when its hosts began to stop.
 func readLedger(ctx context.Context, s claims.Store, stopped time.Time) (*ledger, error) {
-	l := &ledger{slots: map[string][]claims.SlotRow{}, runs: map[string][]claims.Run{}, bySlot: map[string][]claims.Run{}}
+	l := &ledger{slots: map[string][]claims.SlotRow{}, runs: map[string][]claims.Run{}, bySlot: map[string][]claims.Run{},
+		state: map[string][]claims.StateEntry{}}
 	var err error
 	if l.jobs, err = s.Jobs(ctx); err != nil {
 		return nil, err
+	}
+	for _, job := range l.jobs {
+		if l.state[job.Name], err = s.State(ctx, job.Name); err != nil {
+			return nil, err
+		}
 	}
 	if l.open, err = s.Open(ctx); err != nil {
 		return nil, err

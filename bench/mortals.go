@@ -27,33 +27,16 @@ func mortals() []host.Job {
 	return jobs
 }
 
-// Times of the witnesses' runs and claims.
-const (
-	witnessBeat   = 50 * time.Millisecond // between two signs of life
-	witnessCommit = 500 * time.Millisecond
-)
-
-// witnesses are jobs whose guests tell when they begin, that they live and when they end. Their deadlines are short, so that a host
-// that is stopped for some seconds is past them.
-func witnesses() []host.Job {
-	again := claims.RetryPolicy{Retries: 2, On: []string{string(claims.Orphaned)}}
-	var jobs []host.Job
-	for i := range 3 {
-		jobs = append(jobs,
-			host.Job{Name: fmt.Sprintf("short-%d", i), Module: host.Bytes(guest.Witness(5, witnessBeat)), Schedule: everySecond},
-			host.Job{Name: fmt.Sprintf("long-%d", i), Module: host.Bytes(guest.Witness(22, witnessBeat)), Schedule: "*/2 * * * * *", Retry: again})
-	}
-	for i := range jobs {
-		jobs[i].Timeout, jobs[i].StartTimeout = 2*time.Second, time.Second
-	}
-	return jobs
-}
-
-// attemptsAllowed is how many runs a slot of a mortal or a witness may have.
+// attemptsAllowed is how many runs a slot of a mortal or of a job under torture may have.
 func attemptsAllowed(job string) int {
-	for _, j := range append(mortals(), witnesses()...) {
+	for _, j := range mortals() {
 		if j.Name == job {
 			return 1 + j.Retry.Retries
+		}
+	}
+	for _, j := range tortured() {
+		if j.name == job {
+			return 1 + j.retries
 		}
 	}
 	return 1

@@ -45,10 +45,9 @@ func newFolder() (f folder, remove func(), err error) {
 	return f, remove, nil
 }
 
-func (f folder) state() string   { return filepath.Join(f.root, "state") }
-func (f folder) spool() string   { return filepath.Join(f.root, "spool") }
-func (f folder) witness() string { return filepath.Join(f.root, "witness") } // a file, outside the store
-func (f folder) cache() string   { return filepath.Join(f.root, "cache") }
+func (f folder) state() string { return filepath.Join(f.root, "state") }
+func (f folder) spool() string { return filepath.Join(f.root, "spool") }
+func (f folder) cache() string { return filepath.Join(f.root, "cache") }
 
 func (f folder) open(ctx context.Context) (*sqlitestore.Store, error) {
 	return sqlitestore.Open(ctx, sqlitestore.Config{Dir: f.state()})
@@ -77,13 +76,7 @@ type running struct {
 // launch starts a host, which runs until wait. A host that ends earlier says why at wait.
 func launch(cfg host.Config) (*running, error) {
 	r := &running{done: make(chan error, 1)}
-	also := cfg.OnEvent
-	cfg.OnEvent = func(e host.Event) {
-		if also != nil {
-			also(e)
-		}
-		r.note(e)
-	}
+	cfg.OnEvent = r.note
 	h, err := host.New(cfg)
 	if err != nil {
 		return nil, err

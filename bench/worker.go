@@ -29,9 +29,6 @@ type order struct {
 	Crew        string        `json:"crew"`     // which jobs: see crew
 	Jobs        int           `json:"jobs"`
 	OrphanGrace time.Duration `json:"orphan_grace"`
-	Witnessed   bool          `json:"witnessed"` // what guests do and what the ledger acknowledges is written down: see witness
-	Point       string        `json:"point"`     // Witnessed: where the worker kills itself; empty: nowhere
-	Nth         int           `json:"nth"`       // Point: at the n-th time
 }
 
 // crew makes the jobs of a worker; all workers of one order have the same.
@@ -41,13 +38,11 @@ func crew(o order) ([]host.Job, error) {
 		return greeters(o.Jobs), nil
 	case "mortals":
 		return mortals(), nil
-	case "witnesses":
-		return witnesses(), nil
 	}
 	return nil, fmt.Errorf("no crew %q", o.Crew)
 }
 
-// Work makes this process a host if it was started as one by [TwoHosts], [Killed] or [Torture], and returns when that host has ended. It
+// Work makes this process a host if it was started as one by [TwoHosts] or [Killed], and returns when that host has ended. It
 // reports whether it was; a main function calls it first, and exits if so, with 1 on an error.
 func Work(ctx context.Context) (bool, error) {
 	text := os.Getenv(workerEnv)
@@ -78,11 +73,6 @@ func work(ctx context.Context, o order, in io.Reader, out io.Writer) error {
 	defer func() { _ = store.Close() }()
 	cfg := dir.config(store, jobs)
 	cfg.Instance, cfg.OrphanGrace = o.Instance, o.OrphanGrace
-	if o.Witnessed {
-		if err := witnessed(&cfg, o); err != nil {
-			return err
-		}
-	}
 	r, err := launch(cfg)
 	if err != nil {
 		return err

@@ -46,29 +46,36 @@ type Graces struct {
 	Lease       time.Duration // silence of an unknown owner of an unlimited claim
 }
 
-// Recoverable says whether an open claim is to be recovered now, and why. seen is the owner's latest renewal. A claim that is
-// dated in the future (the clock went back) counts as claimed now, so that its owner's death still ends it after the grace:
-// pass as firstSeen when this host saw the claim first.
+// Recoverable says whether an open claim is to be recovered now, and why. seen is the owner's latest renewal, zero where there is no
+// record of one: then its latest sign of life is the claim. A claim that is dated in the future (the clock went back) counts as
+// claimed at firstSeen, so that it ends as long after that as it would have: pass when this host saw the claim first, and a time that
+// is not later than now.
 func Recoverable(o Open, v fingerprint.Verdict, why string, seen, firstSeen, now time.Time, g Graces) (bool, string) {
-	past := !o.Deadline.IsZero() && now.After(o.Deadline)
+	claimed, deadline := o.ClaimedAt, o.Deadline
+	if claimed.After(now) {
+		claimed = firstSeen
+		if !deadline.IsZero() {
+			deadline = firstSeen.Add(o.Deadline.Sub(o.ClaimedAt))
+		}
+	}
+	if seen.Before(claimed) {
+		seen = claimed
+	}
+	past := !deadline.IsZero() && now.After(deadline)
 	switch v {
 	case fingerprint.Dead:
-		claimed := o.ClaimedAt
-		if claimed.After(now) {
-			claimed = firstSeen
-		}
 		if now.Sub(claimed) < g.OrphanGrace {
 			return false, ""
 		}
 		return true, "the owner is dead: " + why
 	case fingerprint.Alive:
 		if past {
-			return true, fmt.Sprintf("the deadline passed %s ago and the owner did not commit: %s", ago(now.Sub(o.Deadline)), why)
+			return true, fmt.Sprintf("the deadline passed %s ago and the owner did not commit: %s", ago(now.Sub(deadline)), why)
 		}
 		return false, ""
 	}
 	if past {
-		return true, fmt.Sprintf("the deadline passed %s ago and nothing is known of the owner: %s", ago(now.Sub(o.Deadline)), why)
+		return true, fmt.Sprintf("the deadline passed %s ago and nothing is known of the owner: %s", ago(now.Sub(deadline)), why)
 	}
 	if o.Deadline.IsZero() && now.Sub(seen) > g.Lease {
 		return true, fmt.Sprintf("the owner was last seen %s ago and nothing is known of it: %s", ago(now.Sub(seen)), why)

@@ -204,7 +204,8 @@ func TestRecoverable(t *testing.T) {
 	g := Graces{OrphanGrace: 5 * time.Second, Lease: time.Minute}
 	limited := Open{ClaimedAt: t0, Deadline: t0.Add(2 * time.Minute)}
 	unlimited := Open{ClaimedAt: t0}
-	future := Open{ClaimedAt: t0.Add(time.Hour), Deadline: t0.Add(2 * time.Hour)}
+	future := Open{ClaimedAt: t0.Add(time.Hour), Deadline: t0.Add(time.Hour + 2*time.Minute)}
+	forever := Open{ClaimedAt: t0.Add(time.Hour)}
 	tests := []struct {
 		name    string
 		open    Open
@@ -217,6 +218,12 @@ func TestRecoverable(t *testing.T) {
 		{"dead, unlimited", unlimited, fingerprint.Dead, 5 * time.Second, true},
 		{"dead, claimed in the future, just seen", future, fingerprint.Dead, 4 * time.Second, false},
 		{"dead, claimed in the future", future, fingerprint.Dead, 5 * time.Second, true},
+		{"alive, claimed in the future, within its time", future, fingerprint.Alive, 2 * time.Minute, false},
+		{"alive, claimed in the future, past its time", future, fingerprint.Alive, 2*time.Minute + time.Millisecond, true},
+		{"unknown, claimed in the future, within its time", future, fingerprint.Unknown, 2 * time.Minute, false},
+		{"unknown, claimed in the future, past its time", future, fingerprint.Unknown, 2*time.Minute + time.Millisecond, true},
+		{"unknown, unlimited, claimed in the future, within the lease", forever, fingerprint.Unknown, time.Minute, false},
+		{"unknown, unlimited, claimed in the future, silent", forever, fingerprint.Unknown, time.Minute + time.Second, true},
 		{"alive, within the deadline", limited, fingerprint.Alive, 2 * time.Minute, false},
 		{"alive, past the deadline", limited, fingerprint.Alive, 2*time.Minute + time.Millisecond, true},
 		{"alive, unlimited, silent", unlimited, fingerprint.Alive, 24 * time.Hour, false},
@@ -230,6 +237,11 @@ func TestRecoverable(t *testing.T) {
 			got, reason := Recoverable(tt.open, tt.verdict, "because", t0, t0, t0.Add(tt.now), g)
 			if got != tt.want || got && reason == "" {
 				t.Errorf("got %t (%s), want %t", got, reason, tt.want)
+			}
+			if tt.verdict == fingerprint.Unknown { // without any record of it the claim is the sign of life
+				if got, _ := Recoverable(tt.open, tt.verdict, "because", time.Time{}, t0, t0.Add(tt.now), g); got != tt.want {
+					t.Errorf("without a record: got %t, want %t", got, tt.want)
+				}
 			}
 		})
 	}

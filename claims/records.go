@@ -30,7 +30,7 @@ type Job struct {
 	Failures   int64     // slots in a row that failed, up to now: see Strike
 	Repeats    int64     // slots that counted toward repeat since the job was added
 	Done       bool      // its repeat limit is reached
-	LastRun    string    // run id of the attempt that ended last
+	LastRun    string    // run id of the attempt whose end was recorded last
 	Last       Outcome   // its outcome
 	LastEnded  time.Time
 	Removed    time.Time // when it was removed; zero: it exists

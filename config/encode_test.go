@@ -19,6 +19,7 @@ start_timeout = "1m30s"
 memory = "1GiB"
 fuel = 5000000000
 output = "2000000B"
+state_size = "3000000B"
 entry = "run"
 args = ["--full", ""]
 env = { REGION = "eu" }

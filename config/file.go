@@ -29,6 +29,10 @@ type File struct {
 	DrainTimeout time.Duration `toml:"drain_timeout"`
 	// CommitGrace is how long after its timeout a run may still commit.
 	CommitGrace time.Duration `toml:"commit_grace"`
+	// Lease is how long an owner may be silent before it counts as stalled, and one of which nothing is known as gone.
+	Lease time.Duration `toml:"lease"`
+	// Metrics is the address, IP:PORT, on which the metrics are served; "": nowhere but on the operator's socket.
+	Metrics string `toml:"metrics"`
 	// Timezone is the zone of jobs that say none; "" when it is not written: the machine's.
 	Timezone string `toml:"timezone"`
 	// CompileTimeout and CompileMemory bound the process that compiles a module, Limits the shape of modules before that.
@@ -73,12 +77,13 @@ func Default(dir string) *File {
 		OrphanGrace:  5 * time.Second,
 		DrainTimeout: 30 * time.Second,
 		CommitGrace:  30 * time.Second,
+		Lease:        time.Minute,
 
 		CompileTimeout: 3 * time.Minute,
 		CompileMemory:  2 * int64(GiB),
 		Limits:         DefaultLimits(),
 
-		Caps:    Caps{Timeout: time.Hour, Memory: int64(GiB), Output: 16 * int64(MiB)},
+		Caps:    Caps{Timeout: time.Hour, Memory: int64(GiB), Output: 16 * int64(MiB), StateSize: 16 * int64(MiB)},
 		Jobs:    map[string]JobEntry{},
 		JobsDir: filepath.Join(dir, "jobs.d"),
 	}

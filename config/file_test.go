@@ -21,6 +21,8 @@ memory_budget = "50%"           # of RAM or of the cgroup's limit, or a size
 orphan_grace = "5s"
 drain_timeout = "30s"
 commit_grace = "20s"
+lease = "2m"
+metrics = "127.0.0.1:9464"
 timezone = "Europe/Berlin"
 [defaults]                      # any job key
 timeout = "1m"
@@ -46,14 +48,14 @@ func TestLoadHostFile(t *testing.T) {
 	want := &config.File{
 		Path: path, Plugins: filepath.Join(dir, "plugins"), State: filepath.Join(dir, "state"),
 		MemoryBudget: config.Budget{Percent: 50},
-		OrphanGrace:  5 * time.Second, DrainTimeout: 30 * time.Second, CommitGrace: 20 * time.Second,
+		OrphanGrace:  5 * time.Second, DrainTimeout: 30 * time.Second, CommitGrace: 20 * time.Second, Lease: 2 * time.Minute, Metrics: "127.0.0.1:9464",
 		Timezone: "Europe/Berlin",
 		Defaults: config.Job{Timeout: new(config.Duration(time.Minute)), Memory: new(64 * config.MiB), Output: new(config.MiB)},
 		Limits:   config.DefaultLimits(),
 
 		CompileTimeout: 3 * time.Minute, CompileMemory: 2 << 30,
 
-		Caps: config.Caps{Timeout: time.Hour, Memory: 1 << 30, Output: 16 << 20},
+		Caps: config.Caps{Timeout: time.Hour, Memory: 1 << 30, Output: 16 << 20, StateSize: 16 << 20},
 		Jobs: map[string]config.JobEntry{
 			"report": {
 				Job: config.Job{
@@ -61,7 +63,7 @@ func TestLoadHostFile(t *testing.T) {
 					Timeout: new(config.Duration(5 * time.Minute)), Args: []string{"--full"},
 					Env: map[string]string{"REGION": "eu"}, Input: []byte(`{"mode":"full"}`),
 				},
-				Pos: config.Position{File: path, Line: 17, Col: 7},
+				Pos: config.Position{File: path, Line: 19, Col: 7},
 			},
 			"nightly": {
 				Job: config.Job{Plugin: new("report.wasm"), Retries: new(2)},
@@ -104,6 +106,11 @@ func TestLoadProblems(t *testing.T) {
 			[]string{`wcron.toml:1:1: max_run: unknown key; did you mean max_runs?`}},
 		{"unknown table", map[string]string{"wcron.toml": "[job.a]\nplugin = \"a.wasm\"\n"},
 			[]string{`wcron.toml:1:2: job: unknown key; did you mean jobs?`}},
+		{"metrics", map[string]string{"wcron.toml": "metrics = \":9464\"\nlease = \"10ms\"\n"},
+			[]string{`wcron.toml:1:11: metrics: ":9464" is no IP address with a port; write both, such as "127.0.0.1:9464" or "[::1]:9464"`,
+				`wcron.toml:2:9: lease: 10ms is out of range; write 1s to 24h`}},
+		{"metrics by name", map[string]string{"wcron.toml": "metrics = \"localhost:9464\"\n"},
+			[]string{`wcron.toml:1:11: metrics: "localhost:9464" is no IP address with a port; write both, such as "127.0.0.1:9464" or "[::1]:9464"`}},
 		{"case", map[string]string{"wcron.toml": "State = \"a\"\nstate = \"b\"\n"},
 			[]string{`wcron.toml:1:1: State: unknown key; keys are case-sensitive: write state`}},
 		{"job key at the top", map[string]string{"wcron.toml": "timeout = \"3m\"\nschedule = \"@daily\"\nplugin = \"x.wasm\"\nname = \"x\""},
@@ -145,7 +152,7 @@ func TestLoadProblems(t *testing.T) {
 			}},
 		{"caps", map[string]string{"wcron.toml": "[caps]\nretries = 1\nmemory = \"5GiB\"\n"},
 			[]string{
-				`wcron.toml:2:1: caps.retries: unknown key; the keys here are timeout, memory, output`,
+				`wcron.toml:2:1: caps.retries: unknown key; the keys here are timeout, memory, output, state_size`,
 				`wcron.toml:3:10: caps.memory: 5GiB is out of range; write 0, or 64KiB to 4GiB`,
 			}},
 		{"job names", map[string]string{"wcron.toml": "[jobs.\"a b\"]\n[jobs.-x]\n"},
@@ -155,7 +162,7 @@ func TestLoadProblems(t *testing.T) {
 			}},
 		{"several files", map[string]string{"wcron.toml": "x = 1\n[jobs.a]\n[jobs.b]\n", "jobs.d/b.toml": "\nretrys = 1\n", "jobs.d/a.toml": "", "jobs.d/_c.toml": "", "jobs.d/d.toml": "x"},
 			[]string{
-				`wcron.toml:1:1: x: unknown key; the keys here are caps, commit_grace, compile_memory, compile_timeout, defaults, drain_timeout, jobs, limits, max_runs, memory_budget, orphan_grace, plugins, state, timezone`,
+				`wcron.toml:1:1: x: unknown key; the keys here are caps, commit_grace, compile_memory, compile_timeout, defaults, drain_timeout, jobs, lease, limits, max_runs, memory_budget, metrics, orphan_grace, plugins, state, timezone`,
 				`jobs.d/_c.toml: invalid job name "_c": begin it with a letter or a digit; rename the file`,
 				`jobs.d/a.toml:1:1: job a is defined twice, here and at wcron.toml:2:7; keep one of the two`,
 				`jobs.d/b.toml:1:1: job b is defined twice, here and at wcron.toml:3:7; keep one of the two`,

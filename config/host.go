@@ -27,6 +27,9 @@ func hostField[T any](name string, r reader[T], get func(*File) T, set func(*Fil
 	}
 }
 
+// minLease leaves a host that is alive but slow the time to renew it.
+const minLease = Duration(time.Second)
+
 func graceKey(name string, zero bool, at func(*File) *time.Duration) hostKey {
 	return hostField(name, durations(zero, minSpan, Duration(24*time.Hour)),
 		func(f *File) Duration { return Duration(*at(f)) },
@@ -54,6 +57,9 @@ func hostKeys() []hostKey {
 		graceKey("orphan_grace", true, func(f *File) *time.Duration { return &f.OrphanGrace }),
 		graceKey("drain_timeout", true, func(f *File) *time.Duration { return &f.DrainTimeout }),
 		graceKey("commit_grace", false, func(f *File) *time.Duration { return &f.CommitGrace }),
+		hostField("lease", durations(false, minLease, Duration(24*time.Hour)),
+			func(f *File) Duration { return Duration(f.Lease) }, func(f *File, d Duration) { f.Lease = time.Duration(d) }),
+		hostField("metrics", listeners(), func(f *File) string { return f.Metrics }, func(f *File, s string) { f.Metrics = s }),
 		hostField("timezone", zones(), func(f *File) string { return f.Timezone }, func(f *File, s string) { f.Timezone = s }),
 	}, compileKeys()...)
 }
@@ -131,6 +137,8 @@ func capKeys() []hostKey {
 			func(f *File) Size { return Size(f.Caps.Memory) }, func(f *File, s Size) { f.Caps.Memory = int64(s) }),
 		hostField("output", sizes(true, 1, maxOutput),
 			func(f *File) Size { return Size(f.Caps.Output) }, func(f *File, s Size) { f.Caps.Output = int64(s) }),
+		hostField("state_size", sizes(true, 1, maxState),
+			func(f *File) Size { return Size(f.Caps.StateSize) }, func(f *File, s Size) { f.Caps.StateSize = int64(s) }),
 	}
 }
 

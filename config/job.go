@@ -24,6 +24,8 @@ type Job struct {
 	Fuel *int64 `toml:"fuel"`
 	// Output is the most bytes kept of a run's stdout and stderr together.
 	Output *Size `toml:"output"`
+	// StateSize is the most bytes of the job's own key-value state.
+	StateSize *Size `toml:"state_size"`
 	// Entry is the export to call. Not set: "_start", else "run".
 	Entry *string `toml:"entry"`
 	// Args are the guest's arguments after its name. Empty and not nil: none, whatever a lower layer says.
@@ -77,6 +79,7 @@ func Defaults() Job {
 		Memory:       new(64 * MiB),
 		Fuel:         new(int64(0)),
 		Output:       new(MiB),
+		StateSize:    new(MiB),
 		Missed:       new(MissedOnce),
 		Retries:      new(0),
 		Backoff:      &Backoff{10 * time.Second, 10 * time.Minute},
@@ -107,6 +110,7 @@ type Settings struct {
 	Memory       int64
 	Fuel         int64 // 0: no limit
 	Output       int64
+	StateSize    int64
 	Entry        string // "": the module's usual one
 	Args         []string
 	Env          map[string]string
@@ -136,6 +140,7 @@ func (j Job) Resolve() Settings {
 		Memory:       int64(value0(j.Memory)),
 		Fuel:         value0(j.Fuel),
 		Output:       int64(value0(j.Output)),
+		StateSize:    int64(value0(j.StateSize)),
 		Entry:        value0(j.Entry),
 		Args:         j.Args,
 		Env:          j.Env,
@@ -165,9 +170,10 @@ func value0[T any](p *T) T {
 // Caps is the most that a plugin may ask for in its own manifest or sidecar. 0 is no cap. What the operator writes into the host
 // file or jobs.d is not capped.
 type Caps struct {
-	Timeout time.Duration `toml:"timeout"`
-	Memory  int64         `toml:"memory"` // bytes
-	Output  int64         `toml:"output"` // bytes
+	Timeout   time.Duration `toml:"timeout"`
+	Memory    int64         `toml:"memory"`     // bytes
+	Output    int64         `toml:"output"`     // bytes
+	StateSize int64         `toml:"state_size"` // bytes
 }
 
 // Limit is own, the layers of a plugin, with nothing above the caps, and the keys that were cut. A timeout of 0, no limit, is
@@ -185,6 +191,10 @@ func (c Caps) Limit(own Job) (Job, []string) {
 	if c.Output > 0 && own.Output != nil && int64(*own.Output) > c.Output {
 		own.Output = new(Size(c.Output))
 		cut = append(cut, "output")
+	}
+	if c.StateSize > 0 && own.StateSize != nil && int64(*own.StateSize) > c.StateSize {
+		own.StateSize = new(Size(c.StateSize))
+		cut = append(cut, "state_size")
 	}
 	return own, cut
 }

@@ -19,6 +19,7 @@ start_timeout = "90s"
 memory = "1GiB"
 fuel = 5_000_000_000
 output = "2MB"
+state_size = "3MB"
 entry = "run"
 args = ["--full", ""]
 history_runs = 5
@@ -46,7 +47,7 @@ func TestParseJob(t *testing.T) {
 	want := config.Job{
 		Description: new("All keys"), Plugin: new("team/report.wasm"), Schedule: new("15 3 * * *"), Timezone: new("America/New_York"),
 		Timeout: new(config.Duration(0)), StartTimeout: new(config.Duration(90 * time.Second)),
-		Memory: new(config.GiB), Fuel: new(int64(5_000_000_000)), Output: new(config.Size(2_000_000)), Entry: new("run"),
+		Memory: new(config.GiB), Fuel: new(int64(5_000_000_000)), Output: new(config.Size(2_000_000)), StateSize: new(config.Size(3_000_000)), Entry: new("run"),
 		Args: []string{"--full", ""}, Env: map[string]string{"REGION": "eu"}, Input: []byte(`{"mode":"full"}`),
 		Missed: new(config.MissedSkip), Retries: new(3), Backoff: &config.Backoff{Min: time.Second, Max: 2 * time.Minute},
 		RetryOn: []string{config.RetryOrphaned}, Repeat: new(7), HistoryRuns: new(5), HistoryBytes: new(config.Size(1000)),
@@ -225,7 +226,7 @@ func TestOverMergesEveryField(t *testing.T) {
 func TestResolve(t *testing.T) {
 	got := config.Job{}.Resolve()
 	want := config.Settings{
-		Timeout: time.Minute, StartTimeout: time.Minute, Memory: 64 << 20, Output: 1 << 20, Missed: "once",
+		Timeout: time.Minute, StartTimeout: time.Minute, Memory: 64 << 20, Output: 1 << 20, StateSize: 1 << 20, Missed: "once",
 		Backoff: config.Backoff{Min: 10 * time.Second, Max: 10 * time.Minute},
 		RetryOn: []string{"failed", "timeout", "trapped", "shutdown"}, HistoryRuns: 1000, HistoryBytes: 64 << 20,
 	}
@@ -243,11 +244,13 @@ func TestResolve(t *testing.T) {
 }
 
 func TestCapsLimit(t *testing.T) {
-	caps := config.Caps{Timeout: time.Hour, Memory: 1 << 30, Output: 1 << 20}
+	caps := config.Caps{Timeout: time.Hour, Memory: 1 << 30, Output: 1 << 20, StateSize: 2 << 20}
 	tests := []struct{ own, want, cut string }{
 		{"retries = 1", "retries = 1", "[]"},
 		{"timeout = \"1h\"\nmemory = \"1GiB\"\noutput = \"1MiB\"", "timeout = \"1h\"\nmemory = \"1GiB\"\noutput = \"1MiB\"", "[]"},
 		{"timeout = 0\nmemory = \"4GiB\"\noutput = \"2MiB\"", "timeout = \"1h\"\nmemory = \"1GiB\"\noutput = \"1MiB\"", "[timeout memory output]"},
+		{"state_size = \"2MiB\"", "state_size = \"2MiB\"", "[]"},
+		{"state_size = \"3MiB\"", "state_size = \"2MiB\"", "[state_size]"},
 		{"timeout = \"61m\"", "timeout = \"1h\"", "[timeout]"},
 	}
 	for _, tt := range tests {

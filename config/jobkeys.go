@@ -107,6 +107,7 @@ const (
 	minMemory = 64 * KiB
 	maxMemory = 4 * GiB
 	maxOutput = GiB
+	maxState  = 64 * MiB                  // a run reads all of it, and a commit may carry all of it
 	maxFuel   = 1_000_000_000_000_000_000 // some decades of computing
 )
 
@@ -127,6 +128,7 @@ func jobKeys() []jobKey {
 		key("memory", func(j *Job) **Size { return &j.Memory }, sizes(false, minMemory, maxMemory)),
 		key("fuel", func(j *Job) **int64 { return &j.Fuel }, integers[int64](0, maxFuel)),
 		key("output", func(j *Job) **Size { return &j.Output }, sizes(false, 1, maxOutput)),
+		key("state_size", func(j *Job) **Size { return &j.StateSize }, sizes(false, 1, maxState)),
 		key("entry", func(j *Job) **string { return &j.Entry }, texts("1 to 256 bytes", 256, nil)),
 		listKey("args", func(j *Job) *[]string { return &j.Args }, arguments()),
 		envKey(),

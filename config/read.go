@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -222,6 +223,16 @@ func checkZone(s string) error {
 		return advice{quote(clip(s)) + " is no known time zone", remedy}
 	}
 	return nil
+}
+
+// listeners reads where something is served. A name would be looked up, and a port alone would mean every address of the machine.
+func listeners() reader[string] {
+	return texts("an IP address and a port", 64, func(s string) error {
+		if _, err := netip.ParseAddrPort(s); err != nil {
+			return advice{quote(clip(s)) + " is no IP address with a port", `write both, such as "127.0.0.1:9464" or "[::1]:9464"`}
+		}
+		return nil
+	})
 }
 
 // checkPlugin accepts a slash-separated path that cannot leave the plugin folder.

@@ -59,7 +59,9 @@ type Config struct {
 	DrainTimeout time.Duration // how long runs may go on after Run's context ended; default DefaultDrainTimeout; negative: not at all
 	CommitGrace  time.Duration // for the commit, after a run's deadline; default DefaultCommitGrace
 	CatchUp      time.Duration // distance of late starts, after a stop or a sleep; default DefaultCatchUp; negative: none
-	Lease        time.Duration // silence after which an owner counts as stalled; default DefaultLease
+	// Lease is the silence after which an owner counts as stalled, and after which the unlimited run of an owner of whom nothing can
+	// be proved is recovered. The host renews its own three times as often, or more. Default DefaultLease.
+	Lease time.Duration
 
 	OnEvent func(Event)  // called in order from one goroutine; a slow one delays only later events
 	Logger  *slog.Logger // default: none
@@ -94,6 +96,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.rhythm == (rhythm{}) {
 		c.rhythm = usualRhythm()
 	}
+	c.rhythm.renew = min(c.rhythm.renew, c.Lease/3) // two renewals may come late
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = DefaultDrainTimeout
 	}

@@ -66,13 +66,8 @@ func (h *Host) emit(e Event) {
 		e.Time = h.now()
 	}
 	h.log(e)
-	if h.cfg.OnEvent == nil {
-		return
-	}
-	select {
-	case h.events <- e:
-	default:
-		h.dropped.Add(1)
+	if h.cfg.OnEvent != nil {
+		h.world.tell(h, e)
 	}
 }
 

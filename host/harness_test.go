@@ -52,6 +52,12 @@ func openStore(t *testing.T, dir string) claims.Store {
 // launch starts a host over the jobs; change may alter its configuration.
 func launch(t *testing.T, dir string, change func(*Config), jobs ...Job) *rig {
 	t.Helper()
+	return launchIn(t, dir, nil, change, jobs...)
+}
+
+// launchIn starts a host whose world is another one than it would be; nil: it is not.
+func launchIn(t *testing.T, dir string, around func(world) world, change func(*Config), jobs ...Job) *rig {
+	t.Helper()
 	r := &rig{t: t, store: openStore(t, dir), jobs: NewJobs(jobs...), done: make(chan error, 1)}
 	cfg := Config{Store: r.store, Jobs: r.jobs, OnEvent: func(e Event) {
 		r.mu.Lock()
@@ -66,6 +72,9 @@ func launch(t *testing.T, dir string, change func(*Config), jobs ...Job) *rig {
 		t.Fatal(err)
 	}
 	r.host = h
+	if around != nil {
+		h.world = around(h.world)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.stop = cancel
 	go func() { r.done <- h.Run(ctx) }()

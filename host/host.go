@@ -18,6 +18,7 @@ import (
 type Host struct {
 	cfg     Config
 	engine  *sandbox.Engine
+	world   world
 	budget  *sandbox.Budget
 	ran     atomic.Bool
 	asks    chan func(*loop) // questions for the loop
@@ -53,6 +54,7 @@ func New(cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("new host: %w", err)
 	}
+	h.world = earth{h.engine}
 	return h, nil
 }
 
@@ -150,10 +152,10 @@ func (h *Host) release(bytes int64) {
 }
 
 // now and instant are the two places where the host reads the clock. Ledger times have millisecond precision.
-func (h *Host) now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+func (h *Host) now() time.Time { return h.world.now().UTC().Truncate(time.Millisecond) }
 
 // instant is for waits: it carries the monotonic reading, so that a clock that is set does not lengthen them.
-func (h *Host) instant() time.Time { return time.Now() }
+func (h *Host) instant() time.Time { return h.world.instant() }
 
 // do runs f in the loop's goroutine and waits for it.
 func (h *Host) do(ctx context.Context, f func(*loop)) error {

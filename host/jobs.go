@@ -279,7 +279,7 @@ func (l *loop) nextWrite() {
 	f := l.writes[0]
 	l.writes = l.writes[1:]
 	l.writing = true
-	l.wg.Go(func() {
+	l.spawn(func() {
 		apply := f(l.ctx)
 		l.post(func() {
 			l.writing = false
@@ -291,19 +291,16 @@ func (l *loop) nextWrite() {
 
 // later posts f after a pause, for what failed and is tried again.
 func (l *loop) later(pause time.Duration, f func()) {
-	l.wg.Go(func() {
-		select {
-		case <-time.After(pause):
+	l.spawn(func() {
+		if l.h.world.sleep(l.ctx, pause) {
 			l.post(f)
-		case <-l.ctx.Done():
-		case <-l.gone:
 		}
 	})
 }
 
 func sameJob(a, b Job) bool {
 	return a.policies() == b.policies() && a.Module.Digest == b.Module.Digest && a.Schedule == b.Schedule && a.Timezone == b.Timezone &&
-		a.Timeout == b.Timeout && a.StartTimeout == b.StartTimeout && a.Memory == b.Memory && a.Fuel == b.Fuel && a.Output == b.Output &&
+		a.Timeout == b.Timeout && a.StartTimeout == b.StartTimeout && a.Memory == b.Memory && a.Fuel == b.Fuel && a.Output == b.Output && a.State == b.State &&
 		a.Entry == b.Entry && slices.Equal(a.Args, b.Args) && maps.Equal(a.Env, b.Env) && bytes.Equal(a.Input, b.Input) &&
 		a.HistoryRuns == b.HistoryRuns && a.HistoryBytes == b.HistoryBytes &&
 		a.Broken == b.Broken && a.Unready == b.Unready && a.Note == b.Note

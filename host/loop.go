@@ -67,6 +67,9 @@ func newLoop(ctx context.Context, h *Host) *loop {
 	return l
 }
 
+// spawn lets f go on beside the loop, which waits for it at its end.
+func (l *loop) spawn(f func()) { l.h.world.spawn(l, f) }
+
 // post hands a result to the loop, and reports false when it is dropped because the loop has ended.
 func (l *loop) post(f func()) bool {
 	select {

@@ -19,7 +19,7 @@ type module struct {
 	load     func() ([]byte, error)
 	jobs     map[*job]bool
 	users    int // claims under way and runs
-	compiled *sandbox.Module
+	compiled program
 	err      error
 	failed   int // how often it could not be built before, for reasons that may pass
 }
@@ -88,7 +88,7 @@ func (l *loop) nextCompile() {
 			continue
 		}
 		l.compiles++
-		l.wg.Go(func() {
+		l.spawn(func() {
 			compiled, err := l.build(m)
 			l.post(func() { l.built(m, compiled, err) })
 		})
@@ -96,7 +96,7 @@ func (l *loop) nextCompile() {
 }
 
 // build reads and compiles a module; whatever goes wrong in there is this module's error.
-func (l *loop) build(m *module) (compiled *sandbox.Module, err error) {
+func (l *loop) build(m *module) (compiled program, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("compile module %.12s: panic: %v", m.digest, p)
@@ -109,10 +109,10 @@ func (l *loop) build(m *module) (compiled *sandbox.Module, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.h.engine.Compile(l.ctx, wasm)
+	return l.h.world.compile(l.ctx, wasm)
 }
 
-func (l *loop) built(m *module, compiled *sandbox.Module, err error) {
+func (l *loop) built(m *module, compiled program, err error) {
 	l.compiles--
 	m.compiled, m.err = compiled, err
 	for j := range m.jobs {
@@ -166,7 +166,7 @@ func (l *loop) retire(m *module) {
 	}
 	if c := m.compiled; c != nil {
 		m.compiled = nil
-		l.wg.Go(func() { _ = c.Close(context.WithoutCancel(l.ctx)) })
+		l.spawn(func() { _ = c.Close(context.WithoutCancel(l.ctx)) })
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 func (l *loop) recover(ctx context.Context) {
 	every := time.NewTicker(l.h.cfg.rhythm.recover)
 	defer every.Stop()
-	w := watcher{l: l, firstSeen: map[string]time.Time{}, stalled: map[string]bool{}}
+	w := watcher{l: l, firstSeen: map[string]time.Time{}, stalled: map[string]bool{}, signs: map[string]sign{}}
 	for {
 		if err := w.look(ctx); err != nil && ctx.Err() == nil {
 			l.post(func() { l.fail("recover orphans", err) })
@@ -31,7 +31,34 @@ func (l *loop) recover(ctx context.Context) {
 type watcher struct {
 	l         *loop
 	firstSeen map[string]time.Time // by run id
-	stalled   map[string]bool      // owners that were reported
+	stalled   map[string]bool      // runs whose owner was reported
+	signs     map[string]sign      // by owner
+}
+
+// sign is an owner's latest sign of life as this host saw it.
+type sign struct {
+	seen    time.Time // what the record says
+	noticed time.Time // when it was first read
+	over    time.Time // by instant: since when the silence is longer than the lease; zero: it is not
+}
+
+// silence is how long an owner has been silent, and since when (by instant) that is longer than the lease. A sign that is dated in
+// the future (the clock went back) counts from when it was read.
+func (w *watcher) silence(owner claims.Owner, now time.Time) (seen time.Time, over time.Time) {
+	s, known := w.signs[owner.ID]
+	if !known || !s.seen.Equal(owner.Seen) || s.noticed.After(now) {
+		s = sign{seen: owner.Seen, noticed: now}
+	}
+	if seen = s.seen; seen.After(now) {
+		seen = s.noticed
+	}
+	if now.Sub(seen) <= w.l.h.cfg.Lease {
+		s.over = time.Time{}
+	} else if s.over.IsZero() {
+		s.over = w.l.h.instant()
+	}
+	w.signs[owner.ID] = s
+	return seen, s.over
 }
 
 // look judges the owner of every claim that is not this host's, and this host's own claims by their deadline.
@@ -46,7 +73,7 @@ func (w *watcher) look(ctx context.Context) error {
 	seen := map[string]time.Time{}
 	for _, o := range open {
 		at, ok := w.firstSeen[o.RunID]
-		if !ok {
+		if !ok || at.After(now) { // the clock went back
 			at = now
 		}
 		seen[o.RunID] = at
@@ -57,6 +84,11 @@ func (w *watcher) look(ctx context.Context) error {
 		}
 	}
 	w.firstSeen = seen
+	for id := range w.signs { // of owners that have nothing open any more
+		if len(byOwner[id]) == 0 {
+			delete(w.signs, id)
+		}
+	}
 	if len(byOwner) == 0 {
 		return errors.Join(errs...)
 	}
@@ -89,15 +121,18 @@ func (w *watcher) judge(ctx context.Context, owner claims.Owner, open []claims.O
 	now := w.l.h.now()
 	var errs []error
 	graces := claims.Graces{OrphanGrace: w.l.h.cfg.OrphanGrace, Lease: w.l.h.cfg.Lease}
+	seen, over := w.silence(owner, now)
+	// After a machine was suspended every owner looks silent, until it has had the time to renew its lease.
+	stalled := !over.IsZero() && w.l.h.instant().Sub(over) >= w.l.h.cfg.rhythm.renew
 	for _, o := range open {
-		ok, reason := claims.Recoverable(o, verdict, why, owner.Seen, w.firstSeen[o.RunID], now, graces)
+		ok, reason := claims.Recoverable(o, verdict, why, seen, w.firstSeen[o.RunID], now, graces)
 		if ok {
 			errs = append(errs, w.close(ctx, o, reason, fmt.Sprintf("%s: %s", verdict, why), verdict == "dead"))
-		} else if o.Deadline.IsZero() && now.Sub(owner.Seen) > w.l.h.cfg.Lease && !w.stalled[o.RunID] {
+		} else if o.Deadline.IsZero() && stalled && !w.stalled[o.RunID] {
 			w.stalled[o.RunID] = true
 			w.l.h.emit(Event{
 				Kind: Stalled, Job: o.Job, RunID: o.RunID, Slot: o.Slot,
-				Reason: fmt.Sprintf("owner %s has not renewed its lease for %s (%s); if it is wedged: wcron cancel --force %s", owner.ID, now.Sub(owner.Seen).Round(time.Second), why, o.RunID),
+				Reason: fmt.Sprintf("owner %s has not renewed its lease for %s (%s); if it is wedged: wcron cancel --force %s", owner.ID, now.Sub(seen).Round(time.Second), why, o.RunID),
 			})
 		}
 	}

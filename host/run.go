@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -67,7 +66,7 @@ func (l *loop) start(t *attempt, a claims.Claimed, now time.Time) {
 	if l.killing {
 		r.kill(errShutdown)
 	}
-	l.wg.Go(func() {
+	l.spawn(func() {
 		rec := output.New(r.token.RunID, output.Config{Dir: l.h.cfg.Spool, Limit: r.def.output()})
 		f := l.execute(r, rec)
 		done, err := l.commit(&f)
@@ -181,7 +180,7 @@ func (l *loop) settle(r *run, f *claims.Final) {
 			next = row.Next
 		}
 	}
-	ended := claims.Ended{Outcome: f.Outcome, Cause: f.Cause, ExitCode: f.ExitCode, Attempt: r.attempt, At: f.EndedAt, Slot: r.slot, Next: next, Jitter: rand.Float64()}
+	ended := claims.Ended{Outcome: f.Outcome, Cause: f.Cause, ExitCode: f.ExitCode, Attempt: r.attempt, At: f.EndedAt, Slot: r.slot, Next: next, Jitter: l.h.world.random()}
 	r.gaveWay = r.def.judge(f, ended)
 	if f.Cause == claims.Exit && f.ExitCode != nil && *f.ExitCode == claims.ExitDisable {
 		f.Disable = fmt.Sprintf("run %s ended with exit code %d; change the plugin or its configuration", r.token.RunID, claims.ExitDisable)
@@ -209,11 +208,8 @@ func (l *loop) commit(f *claims.Final) (claims.Finalized, error) {
 			f.Outcome, f.Cause, f.ExitCode, f.State = claims.Failed, claims.HostFault, nil, nil
 			f.Reason = fmt.Sprintf("keep the output: %v", err)
 		}
-		select {
-		case <-time.After(wait):
-			wait = min(2*wait, 5*time.Second)
-		case <-l.ctx.Done():
-		}
+		l.h.world.sleep(l.ctx, wait)
+		wait = min(2*wait, 5*time.Second)
 	}
 }
 

@@ -154,7 +154,7 @@ func (l *loop) armed(try *attempt, now time.Time) error {
 	if err := l.turn(try.item); err != nil {
 		return err
 	}
-	id, err := newRunID()
+	id, err := l.h.world.runID()
 	if err != nil {
 		return err
 	}
@@ -205,11 +205,11 @@ func (l *loop) cannotStart(j *job, tries []*attempt) string {
 // claim asks the ledger for all attempts in one transaction, outside the loop.
 func (l *loop) claim(now time.Time, tries []*attempt) {
 	l.claiming = true
-	l.wg.Go(func() {
+	l.spawn(func() {
 		answers, err := l.claimAll(l.ctx, now, tries)
 		taken := l.post(func() {
 			l.claiming = false
-			l.claimed(tries, answers, err)
+			l.claimed(now, tries, answers, err)
 		})
 		for _, t := range tries {
 			if !taken { // what was won is for another host to recover
@@ -259,12 +259,11 @@ func (t *attempt) release(h *Host) {
 	}
 }
 
-// claimed applies the ledger's answers.
-func (l *loop) claimed(tries []*attempt, answers []claims.Claimed, err error) {
+// claimed applies the ledger's answers to the claims that were made at now: however long they took, it counts.
+func (l *loop) claimed(now time.Time, tries []*attempt, answers []claims.Claimed, err error) {
 	if err != nil {
 		l.fail("claim due jobs", err)
 	}
-	now := l.h.now()
 	l.fail("lock jobs", unlockable(tries)) // the others have started all the same
 	for _, t := range tries {
 		t.job.busy = false

@@ -11,24 +11,46 @@ import (
 	"github.com/wcron/wcron/claims"
 )
 
-// playModel makes random calls of an engine and of the model alike, in the name of several owners who crash, come back late and
-// are recovered; every answer, and from time to time all that the two hold, must be the same.
+// playModel makes random calls of an engine and of the model alike, in the name of several hosts with clocks of their own, which are
+// set forward and back; hosts crash, are stopped and continued, come back late and are recovered. After each step every answer, all
+// that the two hold, and an audit of the engine must be as they should. Histories are short, so that this stays cheap: a new store
+// takes over after a hundred steps.
 func playModel(t *testing.T, h Harness) {
-	p := &player{world: newWorld(t, h), model: NewModel(), rng: random(t)}
+	rng := random(t)
+	done, answers := map[string]int{}, map[string]int{}
+	n := steps()
+	for left := n; left > 0 && !t.Failed(); left -= modelSteps {
+		t.Run(fmt.Sprintf("from %d", n-left), func(t *testing.T) { newPlayer(t, h, rng, answers).play(min(left, modelSteps), done) })
+	}
+	t.Logf("%d steps: %v; answers %v", n, done, answers)
+}
+
+// modelSteps is the length of one history.
+const modelSteps = 100
+
+func newPlayer(t *testing.T, h Harness, rng *rand.Rand, answers map[string]int) *player {
+	p := &player{world: newWorld(t, h), model: NewModel(), rng: rng, answers: answers, ahead: map[string]time.Duration{}}
 	p.lanes = 2
 	p.stores = []claims.Store{p.s}
 	if h.Again != nil {
 		p.stores = append(p.stores, p.again())
 	}
-	p.restart()
+	p.time = p.now
+	for range 2 {
+		p.restart()
+	}
+	return p
+}
+
+// play makes n steps, and settles what is left open then.
+func (p *player) play(n int, done map[string]int) {
 	moves := p.moves()
 	total := 0
 	for _, m := range moves {
 		total += m.weight
 	}
-	done := map[string]int{}
-	n := steps()
 	for i := range n {
+		p.turn()
 		at := p.rng.IntN(total)
 		for _, m := range moves {
 			if at -= m.weight; at < 0 {
@@ -37,15 +59,11 @@ func playModel(t *testing.T, h Harness) {
 				break
 			}
 		}
-		p.now = p.now.Add(time.Duration(p.rng.IntN(4000)) * time.Millisecond)
-		if i%100 == 99 || i == n-1 {
-			p.compare()
-		}
-		if t.Failed() {
-			t.Fatalf("after step %d of %d: %v", i, n, done)
+		p.compare()
+		if p.Failed() {
+			p.Fatalf("after step %d of %d: %v", i, n, done)
 		}
 	}
-	t.Logf("%d steps: %v; answers %v", n, done, p.answers)
 	p.settle()
 	p.audit()
 }
@@ -61,10 +79,14 @@ type player struct {
 	stores  []claims.Store // of the engine: each call goes to one of them
 	model   *Model
 	rng     *rand.Rand
+	time    time.Time                // that really is
+	ahead   map[string]time.Duration // by owner: its clock
 	owners  []string
+	acts    string // the owner whose turn it is
 	n       int
 	flying  []claims.Final // what the owners remember of their claims
-	lost    []claims.Token // claims whose owner has crashed
+	stopped []claims.Final // of owners that are stopped, and that may be continued
+	lost    []claims.Token // claims whose owner has crashed, or looks as if it had
 	past    []claims.Final // results that were committed or refused once
 	answers map[string]int
 }
@@ -74,13 +96,52 @@ func (p *player) moves() []move {
 		{"claim", 30, p.claimDue}, {"work", 15, p.claimPending}, {"finish", 30, p.finishSome}, {"late", 4, p.late}, {"recover", 8, p.recoverSome},
 		{"crash", 1, p.restart}, {"put", 6, p.edit}, {"remove", 2, p.drop}, {"pause", 4, p.operate}, {"trigger", 8, p.triggerOne},
 		{"backfill", 3, p.fillSome}, {"skip", 4, p.skipOne},
-		{"cancel", 3, p.cancelOne}, {"prune", 2, p.pruneSome},
+		{"cancel", 3, p.cancelOne}, {"prune", 2, p.pruneSome}, {"stop", 2, p.stop}, {"continue", 3, p.goOn}, {"clock", 4, p.setClock},
 	}
 }
 
 func (p *player) store() claims.Store { return p.stores[p.rng.IntN(len(p.stores))] }
 func (p *player) name() string        { return fmt.Sprintf("job-%d", p.rng.IntN(6)) }
-func (p *player) owner() string       { return p.owners[p.rng.IntN(len(p.owners))] }
+
+// turn lets some time pass, and another owner act by its own clock.
+func (p *player) turn() {
+	p.time = p.time.Add(time.Duration(p.rng.IntN(4000)) * time.Millisecond)
+	p.acts = p.owners[p.rng.IntN(len(p.owners))]
+	p.now = p.time.Add(p.ahead[p.acts])
+}
+
+// setClock sets an owner's clock, or that of the machine which all of them are on.
+func (p *player) setClock() {
+	d := time.Duration(p.rng.IntN(20_000)) * time.Millisecond
+	if p.rng.IntN(4) == 0 {
+		d *= 200
+	}
+	if p.rng.IntN(2) == 0 {
+		d = -d
+	}
+	if p.rng.IntN(2) == 0 {
+		p.ahead[p.acts] += d
+		return
+	}
+	for _, id := range p.owners {
+		p.ahead[id] += d
+	}
+}
+
+// stop keeps the owners from going on with what they have claimed. Others take them for dead.
+func (p *player) stop() {
+	for _, f := range p.flying {
+		p.lost = append(p.lost, f.Token)
+	}
+	p.stopped = append(p.stopped, p.flying...)
+	p.flying = nil
+}
+
+// goOn lets them go on where they were.
+func (p *player) goOn() {
+	p.flying = append(p.flying, p.stopped...)
+	p.stopped = nil
+}
 
 // lanesOf: every third job may have two runs at once.
 func lanesOf(job string) int {
@@ -108,9 +169,6 @@ func (p *player) compare() {
 
 // restart is the crash of an owner, who forgets its claims, and the start of others in its place.
 func (p *player) restart() {
-	if p.answers == nil {
-		p.answers = map[string]int{}
-	}
 	if p.n < 40 {
 		id := fmt.Sprintf("owner-%d", p.n)
 		p.join(p.store(), id)
@@ -203,7 +261,7 @@ func (p *player) claimPending() {
 
 func (p *player) claimBoth(items []claims.Claim) {
 	p.Helper()
-	owner := p.owner()
+	owner := p.acts
 	times := 1 + p.rng.IntN(8)/7 // now and then an answer is lost, and the call made again
 	for range times {
 		got, err := p.store().Claim(p.ctx, p.now, owner, items)
@@ -317,9 +375,14 @@ func (p *player) recoverSome() {
 	p.finalizeBoth(finals)
 }
 
+// edit registers a job. Where its clock is behind the job's slots an owner changes no schedule: which of them belong to the new one
+// cannot be told from the ledger then.
 func (p *player) edit() {
 	periods := []string{"every 5s", "every 5s", "every 20s", "every 1m0s", ""}
 	d := def(p.name(), periods[p.rng.IntN(len(periods))], p.now)
+	if p.behind(d.Name) {
+		return
+	}
 	d.Definition = fmt.Sprintf("def-%d", p.rng.IntN(2))
 	if j, err := p.model.Job(p.ctx, d.Name); err == nil && p.rng.IntN(2) == 0 { // nothing new, mostly
 		d.Schedule, d.First = j.Schedule, next(claims.Job{Schedule: j.Schedule, Anchor: p.now}, p.now)
@@ -334,6 +397,13 @@ func (p *player) edit() {
 		p.must(err)
 		p.same("put of "+d.Name, jobLine(got[0]), jobLine(want[0]), err, merr)
 	}
+}
+
+// behind tells whether a slot of the job is on record that is yet to come.
+func (p *player) behind(job string) bool {
+	rows, err := p.model.Slots(p.ctx, claims.SlotQuery{Job: job, Limit: -1})
+	p.must(err)
+	return slices.ContainsFunc(rows, func(r claims.SlotRow) bool { return r.Slot.Kind == claims.Scheduled && r.Until.After(p.now) })
 }
 
 func (p *player) drop() {

@@ -80,5 +80,8 @@ func steps() int {
 	if n, err := strconv.Atoi(os.Getenv("CLAIMSTEST_STEPS")); err == nil && n > 0 {
 		return n
 	}
-	return 2000
+	if os.Getenv("WCRON_CI") == "1" {
+		return 10_000
+	}
+	return 1000
 }

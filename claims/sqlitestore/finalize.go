@@ -117,9 +117,8 @@ func (t *tx) finalize(now time.Time, f *claims.Final, k *kept) (a claims.Finaliz
 
 // account writes into the job what a finished run means for it.
 func (t *tx) account(now time.Time, job *jobRow, f *claims.Final) error {
-	if !f.EndedAt.Before(job.LastEnded) {
-		job.LastRun, job.Last, job.LastEnded = f.RunID, f.Outcome, f.EndedAt
-	}
+	// By the order of commits, not of times: the clock may have gone back since the last one.
+	job.LastRun, job.Last, job.LastEnded = f.RunID, f.Outcome, f.EndedAt
 	if f.Disable != "" {
 		job.Disabled = f.Disable
 	}

@@ -114,7 +114,7 @@ func (s *Store) Open(ctx context.Context) (all []claims.Open, err error) {
 	return all, err
 }
 
-const queryAllPending = `SELECT ` + pendingColumns + ` FROM pending JOIN slots USING (slot_id) ORDER BY due`
+const queryAllPending = `SELECT ` + pendingColumns + ` FROM pending JOIN slots USING (slot_id) ORDER BY due, slots.at, pending.slot_id`
 
 // Pending lists pending work by due time.
 func (s *Store) Pending(ctx context.Context) (all []claims.Pending, err error) {

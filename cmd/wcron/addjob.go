@@ -25,6 +25,7 @@ type jobKeys struct {
 	Memory       *config.Size      `placeholder:"SIZE" help:"The most memory of a run, such as 64MiB."`
 	Fuel         *int64            `placeholder:"N" help:"How much a run may compute, about one for each simple instruction; 0: no limit."`
 	Output       *config.Size      `placeholder:"SIZE" help:"The most output kept of a run."`
+	StateSize    *config.Size      `placeholder:"SIZE" help:"The most that the job's own state may hold."`
 	Entry        *string           `placeholder:"NAME" help:"The exported function to call."`
 	Arg          []string          `sep:"none" placeholder:"TEXT" help:"An argument of the guest; give it once for each."`
 	Env          map[string]string `mapsep:"none" placeholder:"NAME=TEXT" help:"A variable of the guest; give it once for each."`
@@ -43,7 +44,7 @@ type jobKeys struct {
 func (k *jobKeys) job(a *app, f *config.File) (config.Job, error) {
 	j := config.Job{
 		Plugin: k.Plugin, Schedule: k.Schedule, Timezone: k.Timezone, Timeout: k.Timeout, StartTimeout: k.StartTimeout, Memory: k.Memory,
-		Fuel: k.Fuel, Output: k.Output, Entry: k.Entry, Args: k.Arg, Env: k.Env, Missed: k.Missed, Retries: k.Retries, Backoff: k.Backoff,
+		Fuel: k.Fuel, Output: k.Output, StateSize: k.StateSize, Entry: k.Entry, Args: k.Arg, Env: k.Env, Missed: k.Missed, Retries: k.Retries, Backoff: k.Backoff,
 		RetryOn: k.RetryOn, Repeat: k.Repeat, HistoryRuns: k.HistoryRuns, HistoryBytes: k.HistoryBytes, Description: k.Description,
 	}
 	if j.Plugin != nil {
@@ -334,6 +335,7 @@ func unsetters() map[string]func(*config.Job) {
 		"memory":        func(j *config.Job) { j.Memory = nil },
 		"fuel":          func(j *config.Job) { j.Fuel = nil },
 		"output":        func(j *config.Job) { j.Output = nil },
+		"state_size":    func(j *config.Job) { j.StateSize = nil },
 		"entry":         func(j *config.Job) { j.Entry = nil },
 		"args":          func(j *config.Job) { j.Args = nil },
 		"env":           func(j *config.Job) { j.Env = nil },

@@ -112,6 +112,9 @@ func (s *server) serve(ctx context.Context) error {
 	cfg := s.app.hostConfig(set.File, s.place)
 	cfg.Store, cfg.Jobs, cfg.Logger = s.store, s.source, s.log
 	cfg.Instance, cfg.Version = host.NewInstance(), thisBuild().Version
+	if err := witnessed(&cfg); err != nil {
+		return err
+	}
 	socket, listener, err := listen(s.place, cfg.Instance)
 	if err != nil {
 		s.log.Warn("no_socket", "error", err, "remedy", "commands go through the ledger instead, and logs -f reads the spool")
@@ -160,7 +163,7 @@ func (a *app) hostConfig(f *config.File, p place) host.Config {
 	cfg := host.Config{
 		Source: f.Path, Spool: p.spool, Sandbox: a.sandboxConfig(f, p.cache),
 		MaxRuns: f.MaxRuns, MemoryBudget: budget(f.MemoryBudget, machineMemory()),
-		OrphanGrace: f.OrphanGrace, DrainTimeout: f.DrainTimeout, CommitGrace: f.CommitGrace,
+		OrphanGrace: f.OrphanGrace, DrainTimeout: f.DrainTimeout, CommitGrace: f.CommitGrace, Lease: f.Lease,
 	}
 	if cfg.OrphanGrace == 0 { // a zero Config means the default
 		cfg.OrphanGrace = time.Nanosecond
@@ -234,6 +237,8 @@ func restarts(old, now *config.File) []string {
 		{"orphan_grace", old.OrphanGrace != now.OrphanGrace},
 		{"drain_timeout", old.DrainTimeout != now.DrainTimeout},
 		{"commit_grace", old.CommitGrace != now.CommitGrace},
+		{"lease", old.Lease != now.Lease},
+		{"metrics", old.Metrics != now.Metrics},
 		{"compile_timeout", old.CompileTimeout != now.CompileTimeout},
 		{"compile_memory", old.CompileMemory != now.CompileMemory},
 		{"limits", old.Limits != now.Limits},

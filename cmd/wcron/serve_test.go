@@ -24,11 +24,12 @@ func TestHostConfig(t *testing.T) {
 	f := config.Default(t.TempDir())
 	f.Path, f.MemoryBudget = "/etc/wcron.toml", config.Budget{Bytes: 1 << 20}
 	f.OrphanGrace, f.DrainTimeout, f.CommitGrace, f.MaxRuns = 0, 0, time.Second, 3
+	f.Lease = 7 * time.Second
 	cfg := new(app).hostConfig(f, placeOf(f))
 	if cfg.OrphanGrace <= 0 || cfg.OrphanGrace > time.Millisecond || cfg.DrainTimeout >= 0 {
 		t.Errorf("graces %s, %s", cfg.OrphanGrace, cfg.DrainTimeout)
 	}
-	if cfg.Source != f.Path || cfg.MemoryBudget != 1<<20 || cfg.CommitGrace != time.Second || cfg.MaxRuns != 3 ||
+	if cfg.Source != f.Path || cfg.MemoryBudget != 1<<20 || cfg.CommitGrace != time.Second || cfg.MaxRuns != 3 || cfg.Lease != 7*time.Second ||
 		len(cfg.Sandbox.Compiler) != 2 || cfg.Sandbox.CompileTimeout != 3*time.Minute || cfg.Sandbox.CompileMemory != 2<<30 || cfg.Sandbox.Limits.Nesting != 10_000 ||
 		cfg.Spool != filepath.Join(f.State, "spool") || cfg.Sandbox.CacheDir != filepath.Join(f.State, "cache") {
 		t.Errorf("got %+v", cfg)
@@ -43,6 +44,13 @@ func TestDefaultsAreOne(t *testing.T) {
 	got.Memory = min(got.Memory, meter.MaxMemory) // written as 4GiB
 	if got != want {
 		t.Errorf("limits: the host file has\n%+v, and package meter\n%+v", got, want)
+	}
+	if f.OrphanGrace != host.DefaultOrphanGrace || f.DrainTimeout != host.DefaultDrainTimeout || f.CommitGrace != host.DefaultCommitGrace ||
+		f.Lease != host.DefaultLease {
+		t.Errorf("the host file has %s %s %s %s", f.OrphanGrace, f.DrainTimeout, f.CommitGrace, f.Lease)
+	}
+	if s := (config.Job{}).Resolve(); s.StateSize != host.DefaultState || s.Output != host.DefaultOutput || s.Memory != host.DefaultMemory {
+		t.Errorf("a job has %+v", s)
 	}
 	if f.CompileTimeout != sandbox.DefaultCompileTimeout || f.CompileMemory != sandbox.DefaultCompileMemory {
 		t.Errorf("compile_timeout %v, compile_memory %d", f.CompileTimeout, f.CompileMemory)
@@ -88,9 +96,10 @@ func TestRestarts(t *testing.T) {
 	now := config.Default(dir)
 	now.State, now.MaxRuns, now.MemoryBudget = "elsewhere", 9, config.Budget{Percent: 1}
 	now.OrphanGrace, now.DrainTimeout, now.CommitGrace = time.Hour, time.Hour, time.Hour
+	now.Lease, now.Metrics = time.Hour, "127.0.0.1:1"
 	now.CompileTimeout, now.CompileMemory, now.Limits.Nesting = time.Hour, 1<<40, 7
 	now.Timezone = "Asia/Tokyo" // taken over at once
-	want := []string{"state", "max_runs", "memory_budget", "orphan_grace", "drain_timeout", "commit_grace", "compile_timeout", "compile_memory", "limits"}
+	want := []string{"state", "max_runs", "memory_budget", "orphan_grace", "drain_timeout", "commit_grace", "lease", "metrics", "compile_timeout", "compile_memory", "limits"}
 	if got := restarts(old, now); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -132,6 +141,7 @@ timeout = 0
 start_timeout = "7s"
 memory = "1MiB"
 output = "2MiB"
+state_size = "5MiB"
 entry = "_start"
 args = ["a", "b"]
 env = { K = "v" }
@@ -168,7 +178,7 @@ schedule = "@daily"
 	}
 	want := host.Job{
 		Name: "full", Schedule: "15 3 * * *", Timezone: "Asia/Tokyo", Timeout: host.Unlimited, StartTimeout: 7 * time.Second,
-		Memory: 1 << 20, Output: 2 << 20, Entry: "_start", Args: []string{"a", "b"}, Env: map[string]string{"K": "v"}, Input: got.Input,
+		Memory: 1 << 20, Output: 2 << 20, State: 5 << 20, Entry: "_start", Args: []string{"a", "b"}, Env: map[string]string{"K": "v"}, Input: got.Input,
 		Missed: claims.MissedSkip, Repeat: 5, HistoryRuns: 6, HistoryBytes: 3 << 20,
 		Retry: claims.RetryPolicy{Retries: 4, Min: time.Second, Max: 2 * time.Second, On: []string{"failed", "orphaned"}},
 	}

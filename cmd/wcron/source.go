@@ -112,6 +112,7 @@ func hostJob(j plugins.Job) host.Job {
 		Memory:       s.Memory,
 		Fuel:         s.Fuel,
 		Output:       s.Output,
+		State:        s.StateSize,
 		Entry:        s.Entry,
 		Args:         s.Args,
 		Env:          s.Env,

@@ -47,45 +47,57 @@ func (e Ending) code(p *program) asm.Code {
 func State(end Ending, requests ...string) []byte {
 	p := newProgram("fd_write", "proc_exit", "clock_time_get", "poll_oneoff")
 	p.pages = 2
-	const env = "extism:host/env"
-	one := []asm.Type{i64}
-	alloc := p.Import(env, "alloc", one, one)
-	free := p.Import(env, "free", one, nil)
-	length := p.Import(env, "length", one, one)
-	load := p.Import(env, "load_u8", one, []asm.Type{i32})
-	store := p.Import(env, "store_u8", []asm.Type{i64, i32}, nil)
-	state := p.Import("extism:host/user", "wcron_state", one, one)
+	p.importState()
 	write := p.writer()
 	p.calls["write"] = write
-	extend, add64, wrap := asm.Code{0xad}, asm.Code{0x7c}, asm.Code{0xa7}
+	ask := p.asker(buffer)
+	const n = 0
+	code := []asm.Code{}
+	for _, r := range requests {
+		code = append(code, p.text(r), asm.Call(ask), asm.Set(n),
+			asm.Get(n), asm.I32('\n'), asm.Store8(buffer),
+			asm.I32(stdout), asm.I32(buffer), asm.Get(n), asm.I32(1), asm.Add, asm.Call(write))
+	}
+	return p.main([]asm.Type{i32}, append(code, end.code(p))...)
+}
 
+// importState imports what asker needs. It stands before all functions of the program.
+func (p *program) importState() {
+	const env = "extism:host/env"
+	one := []asm.Type{i64}
+	p.calls["alloc"] = p.Import(env, "alloc", one, one)
+	p.calls["free"] = p.Import(env, "free", one, nil)
+	p.calls["length"] = p.Import(env, "length", one, one)
+	p.calls["load_u8"] = p.Import(env, "load_u8", one, []asm.Type{i32})
+	p.calls["store_u8"] = p.Import(env, "store_u8", []asm.Type{i64, i32}, nil)
+	p.calls["wcron_state"] = p.Import("extism:host/user", "wcron_state", one, one)
+}
+
+// asker adds the function ask(address, length), which sends a request to wcron_state, puts the answer at the given place and
+// returns its length. It traps where the answer has 64 KiB or more.
+func (p *program) asker(answer uint32) uint32 {
+	extend, add64, wrap := asm.Code{0xad}, asm.Code{0x7c}, asm.Code{0xa7}
 	const ptr, n, i, block = 0, 1, 2, 3
 	at := asm.Cat(asm.Get(block), asm.Get(i), extend, add64)
-	say := p.Func([]asm.Type{i32, i32}, nil, []asm.Type{i32, i64},
-		asm.Get(n), extend, asm.Call(alloc), asm.Set(block),
+	return p.Func([]asm.Type{i32, i32}, []asm.Type{i32}, []asm.Type{i32, i64},
+		asm.Get(n), extend, p.call("alloc"), asm.Set(block),
 		asm.Block(asm.Loop(
 			asm.Get(i), asm.Get(n), asm.Eq, asm.BrIf(1),
-			at, asm.Get(ptr), asm.Get(i), asm.Add, asm.Load8(0), asm.Call(store),
+			at, asm.Get(ptr), asm.Get(i), asm.Add, asm.Load8(0), p.call("store_u8"),
 			increase(i, 1),
 			asm.Br(0))),
-		asm.Get(block), asm.Call(state),
-		asm.Get(block), asm.Call(free),
+		asm.Get(block), p.call("wcron_state"),
+		asm.Get(block), p.call("free"),
 		asm.Set(block),
-		asm.Get(block), asm.Call(length), wrap, asm.Set(n),
+		asm.Get(block), p.call("length"), wrap, asm.Set(n),
 		asm.I32(bufferLen-1), asm.Get(n), asm.LtU, asm.If(asm.Unreachable),
 		asm.I32(0), asm.Set(i),
 		asm.Block(asm.Loop(
 			asm.Get(i), asm.Get(n), asm.Eq, asm.BrIf(1),
-			asm.Get(i), at, asm.Call(load), asm.Store8(buffer),
+			asm.Get(i), at, p.call("load_u8"), asm.Store8(answer),
 			increase(i, 1),
 			asm.Br(0))),
-		asm.Get(n), asm.I32('\n'), asm.Store8(buffer),
-		asm.I32(stdout), asm.I32(buffer), asm.Get(n), asm.I32(1), asm.Add, asm.Call(write))
-	var code []asm.Code
-	for _, r := range requests {
-		code = append(code, p.text(r), asm.Call(say))
-	}
-	return p.main(nil, append(code, end.code(p))...)
+		asm.Get(n))
 }
 
 // clockLine puts the 64 bits at an address into the buffer, as sixteen letters from a to p and a newline.

@@ -22,7 +22,7 @@ func job(j plugins.Job) host.Job {
 	s := j.Settings
 	out := host.Job{
 		Name: j.Name, Module: host.Module{Digest: j.Digest, Load: j.Load}, Schedule: j.ScheduleText, Timezone: j.Timezone,
-		Timeout: s.Timeout, StartTimeout: s.StartTimeout, Memory: s.Memory, Fuel: s.Fuel, Output: s.Output,
+		Timeout: s.Timeout, StartTimeout: s.StartTimeout, Memory: s.Memory, Fuel: s.Fuel, Output: s.Output, State: s.StateSize,
 		Entry: s.Entry, Args: s.Args, Env: s.Env, Input: s.Input,
 		Missed: claims.MissedPolicy(s.Missed), Repeat: int64(s.Repeat),
 		Retry:       claims.RetryPolicy{Retries: s.Retries, Min: s.Backoff.Min, Max: s.Backoff.Max, On: s.RetryOn},

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package bench
+package witness
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	"github.com/wcron/wcron/host"
 )
 
-func witnessed(*host.Config, order) error {
+// Attach is not supported here.
+func Attach(*host.Config) error {
 	return errors.New("a witness needs the boot clock, which is read on Linux only")
 }
