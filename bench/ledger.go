@@ -35,7 +35,7 @@ func readLedger(ctx context.Context, s claims.Store, stopped time.Time) (*ledger
 		return nil, err
 	}
 	for _, job := range l.jobs {
-		if l.state[job.Name], err = s.State(ctx, job.Name); err != nil {
+		if l.state[job.Name], _, err = s.State(ctx, job.Name); err != nil {
 			return nil, err
 		}
 	}

@@ -23,7 +23,8 @@ type AuditOptions struct {
 	Now time.Time
 	// Grace is the slack for past-deadline, dead-owner and overdue. 0: one minute; negative: none.
 	Grace time.Duration
-	// Lanes says how many claims of a job its overlap policy allows at once. nil, or an answer below 1: one.
+	// Lanes says how many claims of a job its overlap policy allows at once. nil: as many as were allowed when each was claimed.
+	// An answer below 1: one.
 	Lanes func(j Job) int
 	// Starts says when the slot at j.Next may start at the earliest, which is later than j.Next for a job with jitter, and where a
 	// host spaces out its late starts. Being overdue counts from there. nil: at j.Next.
@@ -204,7 +205,7 @@ func (a *auditor) history(ctx context.Context, r *reading) (err error) {
 	if r.runs, err = a.s.Runs(ctx, RunQuery{Job: r.name, Limit: -1}); err != nil {
 		return err
 	}
-	r.state, err = a.s.State(ctx, r.name)
+	r.state, _, err = a.s.State(ctx, r.name)
 	return err
 }
 

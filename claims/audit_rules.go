@@ -23,10 +23,6 @@ const (
 // claims checks the claims in flight: double-claim, claim-without-run, past-deadline, dead-owner.
 func (a *auditor) claims(r reading) []Finding {
 	var f []Finding
-	lanes := 1
-	if a.opt.Lanes != nil {
-		lanes = max(a.opt.Lanes(r.job), 1)
-	}
 	runs := map[string]Run{}
 	for _, run := range r.runs {
 		runs[run.RunID] = run
@@ -40,8 +36,8 @@ func (a *auditor) claims(r reading) []Finding {
 		}
 		if other, twice := slots[o.Slot.ID]; twice {
 			add("double-claim", damaged, "the slot is claimed by run %s as well", other)
-		} else if i >= lanes {
-			add("double-claim", damaged, "the job has %d open claims, and may have %d", len(open), lanes)
+		} else if lanes := a.lanes(r.job, o); i >= lanes {
+			add("double-claim", damaged, "the job has %d open claims that are older, and might have %d with this one", i, lanes)
 		}
 		slots[o.Slot.ID] = o.RunID
 		switch run, ok := runs[o.RunID]; {
@@ -60,6 +56,15 @@ func (a *auditor) claims(r reading) []Finding {
 		}
 	}
 	return f
+}
+
+// lanes is how many claims of the job might be open with this one. Those that were open when it was made and still are, are the
+// older ones: so a job whose policy has become a narrower one since is judged by what was allowed then.
+func (a *auditor) lanes(j Job, o Open) int {
+	if a.opt.Lanes != nil {
+		return max(a.opt.Lanes(j), 1)
+	}
+	return max(o.Lanes, 1)
 }
 
 // dead asks about the owner of a claim that is older than the grace.
@@ -220,17 +225,16 @@ func prunable(first Run, runs []Run) bool {
 }
 
 // overdue checks that due times do not pass without a record. A paused or disabled job is let be: its slots are accounted for
-// when it goes on. So is one with an open claim, which the due time may have to wait for; and what has waited for a run is overdue only
-// when it is late after that, so that a job which works off its backlog is not accused between two runs.
+// when it goes on. So is one with an open claim, which the due time may have to wait for. What waits for a run or a pause to end
+// is late from that end on, so that a job which works off its backlog is not accused between two runs.
 func (a *auditor) overdue(r reading) []Finding {
 	j := r.job
 	if j.Name == "" || !j.Removed.IsZero() || j.Disabled != "" || len(r.open) > 0 {
 		return nil
 	}
 	const remedy = "see that a host runs on this store, that it is ready, and that its run slots are not all taken for good"
-	late := func(t time.Time) bool {
-		return !t.IsZero() && a.opt.Now.Sub(t) > a.opt.Grace && a.opt.Now.Sub(j.LastEnded) > a.opt.Grace
-	}
+	late := func(t time.Time) bool { return !t.IsZero() && a.opt.Now.Sub(t) > a.opt.Grace }
+	held := func(t time.Time) bool { return a.opt.Now.Sub(t) <= a.opt.Grace }
 	next := j.Next
 	if a.opt.Starts != nil && !next.IsZero() {
 		if t := a.opt.Starts(j); t.After(next) {
@@ -238,12 +242,15 @@ func (a *auditor) overdue(r reading) []Finding {
 		}
 	}
 	var f []Finding
-	if late(next) && !j.Paused && !j.Done {
+	if late(next) && !held(j.LastEnded) && !j.Paused && !j.Done {
 		f = append(f, Finding{Code: "overdue", Job: r.name, Slot: ScheduledSlot(j.Name, j.Next).ID, Remedy: remedy,
 			What: fmt.Sprintf("the slot was due %s ago and nothing is recorded of it", ago(a.opt.Now.Sub(j.Next)))})
 	}
 	for _, p := range r.pending {
-		if late(p.Due) && (!j.Paused || p.Slot.Kind == Manual && p.Attempt <= 1) {
+		if p.Slot.Kind != Manual && (j.Paused || held(j.ResumedAt)) || held(j.LastEnded) {
+			continue
+		}
+		if late(p.Due) {
 			f = append(f, Finding{Code: "overdue", Job: r.name, Slot: p.Slot.ID, Remedy: remedy,
 				What: fmt.Sprintf("attempt %d of the slot was due %s ago and did not start", p.Attempt, ago(a.opt.Now.Sub(p.Due)))})
 		}

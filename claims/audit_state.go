@@ -1,11 +1,22 @@
 package claims
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
-// pruned tells whether a run of that seq may have been pruned: the oldest go first, so it was not if an older one is still there.
-func pruned(seq int64, runs []Run) bool {
+// pruned tells whether a run of that seq may have been pruned. The oldest of those that have ended go first: so it was not if an
+// older one is still there. Where runs of the job overlap, the older one may have ended last; then it has to have ended before
+// another one that is older than the run was claimed.
+func pruned(seq int64, runs []Run, lanes int) bool {
+	var before time.Time // the run was not claimed earlier
 	for _, r := range runs {
-		if r.Outcome != Running && r.Seq < seq {
+		if r.Seq < seq && r.ClaimedAt.After(before) {
+			before = r.ClaimedAt
+		}
+	}
+	for _, r := range runs {
+		if r.Outcome != Running && r.Seq < seq && (lanes <= 1 || !r.EndedAt.After(before)) {
 			return false
 		}
 	}
@@ -100,7 +111,7 @@ func state(r reading) []Finding {
 			what = "the job does not exist"
 		case e.Seq <= r.job.Born || e.Seq > r.job.Seq:
 			what = fmt.Sprintf("it was written at seq %d, and the job's claims are those from %d to %d", e.Seq, r.job.Born+1, r.job.Seq)
-		case !found && !pruned(e.Seq, r.runs):
+		case !found && !pruned(e.Seq, r.runs, r.job.Lanes):
 			what = "its run is not in history, and older ones are"
 		case found && run.Outcome != OK:
 			what = fmt.Sprintf("its run is %s", run.Outcome)

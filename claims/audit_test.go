@@ -59,8 +59,8 @@ func (b *book) Slots(_ context.Context, q SlotQuery) ([]SlotRow, error) {
 	return slices.DeleteFunc(slices.Clone(b.slots), func(s SlotRow) bool { return s.Slot.Job != q.Job }), nil
 }
 
-func (b *book) State(_ context.Context, job string) ([]StateEntry, error) {
-	return slices.DeleteFunc(slices.Clone(b.state), func(e StateEntry) bool { return e.Job != job }), nil
+func (b *book) State(_ context.Context, job string) ([]StateEntry, int64, error) {
+	return slices.DeleteFunc(slices.Clone(b.state), func(e StateEntry) bool { return e.Job != job }), 0, nil
 }
 
 func (b *book) Output(_ context.Context, id string) (io.ReadCloser, error) {

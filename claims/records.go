@@ -34,6 +34,7 @@ type Job struct {
 	Last       Outcome   // its outcome
 	LastEnded  time.Time
 	Removed    time.Time // when it was removed; zero: it exists
+	Lanes      int       // the most claims at once that it was ever claimed with: so many of its lane locks may be held; at least 1
 	Rev        int64     // the store's revision at which this row changed last
 }
 
@@ -76,17 +77,21 @@ type Open struct {
 	ClaimedAt time.Time
 	Deadline  time.Time // zero: unlimited
 	Cancel    time.Time // when its cancellation was asked for; zero: it was not
-	CancelBy  string
+	CancelBy  string    // who asked; the slot's id with CancelFor Replaced
+	CancelFor Cause     // Cancelled or Replaced; empty while its cancellation was not asked for
+	Lanes     int       // how many claims of the job were allowed at once when it was made
 }
 
-// Pending is work that is due apart from the schedule: a manual request, a time that is made up for, or the next attempt of a slot.
+// Pending is work that is due apart from the schedule: a manual request, a time that is made up for, the next attempt of a slot, or a
+// slot that waits because its job was busy when it was due.
 type Pending struct {
-	Slot    Slot
-	Attempt int // the attempt that this will be, from 1
-	Due     time.Time
-	Input   []byte // JSON given with a manual request; nil: the job's own input
-	By      string // who asked
-	Rev     int64
+	Slot      Slot
+	Attempt   int // the attempt that this will be, from 1
+	Due       time.Time
+	Input     []byte // JSON given with a manual request; nil: the job's own input
+	By        string // who asked
+	StandsFor int64  // further slots that were passed over and that the run will stand for
+	Rev       int64
 }
 
 // Output is what a run wrote. Exactly one of Inline and File carries it when Bytes is not zero.

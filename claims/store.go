@@ -64,9 +64,10 @@ type History interface {
 	Pending(ctx context.Context) ([]Pending, error) // by due time
 	Runs(ctx context.Context, q RunQuery) ([]Run, error)
 	Slots(ctx context.Context, q SlotQuery) ([]SlotRow, error)
-	// State reads a job's state by key, without keys that it does not have; a job that was removed has none. Only a run commits
-	// state, and only while it owns a claim of the job: so what is read while a claim is held is the state as of that claim.
-	State(ctx context.Context, job string) ([]StateEntry, error)
+	// State reads a job's state by key, without keys that it does not have; a job that was removed has none. rev is the state's
+	// revision, which grows with each commit that changes it. Only a run commits state, and only while it owns a claim of the
+	// job: so what is read while a claim is held, and no other of the job is open, is the state as of that claim.
+	State(ctx context.Context, job string) (entries []StateEntry, rev int64, err error)
 	// Output opens what an ended run wrote. ErrNoRun; an empty output reads as no bytes.
 	Output(ctx context.Context, runID string) (io.ReadCloser, error)
 }
@@ -109,6 +110,18 @@ type Passed struct {
 // pending row (job, slot, attempt) is there and the job exists; it removes that row and leaves Next alone. Both hold only while
 // fewer than Lanes claims of the job are open: else the answer is Busy, and a claim of the schedule is passed over with IfBusy. A
 // claim without a run is not stopped by an open one. The same claim made again by the same owner is Won with the same token.
+//
+// With Overlap queue or replace, a slot of the schedule waits instead of being passed over, as a pending row that is due at the
+// slot's time; the answer is Queued. So it does when the claim has no run: the caller knows that the job is busy.
+//
+//   - queue: also while another slot of the job waits, so that they start in their order. When Queue slots wait already, the slot
+//     is passed over with IfBusy, and the answer is Busy. Of slots that wait, only the oldest is to be had: else Busy.
+//   - replace: the slots and further attempts of the schedule that wait are skipped with IfReplaced: they are Replaced in the
+//     answer. While the slot has to wait itself, the cancellation of the job's open claims is asked for, with the cause replaced,
+//     now and with each claim of it that is Busy. While it waits, no other pending work of the job is to be had, unless the
+//     claim of it has no Overlap.
+//
+// Pending work of the schedule is held while the job is paused: Busy, without a Holder.
 type Claim struct {
 	Slot      Slot
 	Attempt   int       // from 1
@@ -120,7 +133,12 @@ type Claim struct {
 	From      time.Time // expected Next
 	Next      time.Time // Next afterwards; zero: none
 	Passed    []Passed  // slots before Slot.At (or up to Next when RunID is empty) that had no run
-	IfBusy    string    // reason with which the slot is skipped when a run of the job is open
+	IfBusy    string    // reason with which the slot is skipped when no lane is free and it may not wait; empty: Busy, and nothing changes
+
+	Overlap    OverlapPolicy // empty: skip
+	Queue      int           // queue: how many slots of the job may wait
+	IfReplaced string        // replace: reason with which what waits is skipped in favour of this slot
+	Repeat     int64         // limit of first attempts; 0: none. While the open ones may reach it, a slot of the schedule is Busy and nothing changes
 }
 
 // ClaimStatus answers a Claim.
@@ -131,6 +149,7 @@ const (
 	Won     ClaimStatus = "won"    // the run is ours; Token is set
 	Passing ClaimStatus = "passed" // recorded as asked, no run was wanted
 	Busy    ClaimStatus = "busy"   // a run of the job is open; the slot was passed over with IfBusy, or is pending still
+	Queued  ClaimStatus = "queued" // the slot waits: it is pending
 	Stale   ClaimStatus = "stale"  // the job has moved on: look at Job
 )
 
@@ -141,7 +160,9 @@ type Claimed struct {
 	Job    Job    // the row as it is after the transaction; zero Name: it does not exist
 	Input  []byte // the pending request's input
 	By     string // who asked
-	Holder string // Busy: run id of an open claim
+	Holder string // Busy, Queued: run id of an open claim; empty: something else is in the way
+
+	Replaced []Pending // what waited and was skipped in favour of this slot
 }
 
 // Final closes a claim.
@@ -158,7 +179,10 @@ type Final struct {
 	Fuel      int64
 	Output    Output
 	State     []StateWrite // what the run wrote into its job's state; kept with the outcome ok, and with no other
+	Used      []StateUse   // keys that the run read, wrote or deleted; those of State count as well
+	StateRev  int64        // revision of the state that the run saw; 0: that as of its claim
 	Retry     time.Time    // when the next attempt is due; zero: this outcome is the slot's verdict
+	Again     time.Time    // the same, should the run end with a state conflict
 	Disable   string       // reason for which the job is disabled until its definition changes
 	Counts    bool         // its guest started: its slot counts toward Repeat, unless an earlier attempt of it has
 	Repeat    int64        // limit; 0: none. Reached: Next is cleared and the job is done
@@ -177,11 +201,25 @@ const (
 	StrikeReset Strike = "ok"     // none any more
 )
 
+// Conflicted is the strike of a run that was ok and fails with a state conflict.
+func (s Strike) Conflicted() Strike {
+	if s == StrikeReset {
+		return StrikeOut
+	}
+	return s
+}
+
 // StateWrite is a change of one key of a job's state.
 type StateWrite struct {
 	Key    string
 	Value  []byte
 	Delete bool // the key goes; Value is not looked at
+}
+
+// StateUse names what a run used of its job's state.
+type StateUse struct {
+	Key    string
+	Prefix bool // all keys that begin with Key, those that are not there included
 }
 
 // FinalStatus answers a Final.
@@ -193,12 +231,17 @@ const (
 	AlreadyFinal FinalStatus = "already_final" // our own earlier try landed: the same outcome at the same time
 	Fenced       FinalStatus = "fenced"        // somebody else closed it: nothing was committed, a note was left
 	Dropped      FinalStatus = "discarded"     // the job was removed meanwhile: the run is closed as discarded
+
+	// The run was ok, and another run has committed a key of the state that this one used since it saw it. The run is closed as
+	// failed with the cause state_conflict, its state is dropped, and Again is when the next attempt is due.
+	Conflicted FinalStatus = "state_conflict"
 )
 
 // Finalized is the answer to a Final.
 type Finalized struct {
 	Status FinalStatus
-	Job    Job // the row as it is after the transaction
+	Job    Job    // the row as it is after the transaction
+	Reason string // Conflicted: which key, and who changed it
 }
 
 // RequestKind names what an operator asks for.

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	_ "time/tzdata"
@@ -15,7 +16,7 @@ type docRow struct {
 	key, typ, def, span, example string
 }
 
-var rowPattern = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| ([^|]+) \\| ([^|]+) \\| ([^|]+) \\| `([^|]+)` \\| [^|]+ \\|$")
+var rowPattern = regexp.MustCompile("(?m)^\\| `([a-zA-Z_.]+)` \\| ([^|]+) \\| ([^|]+) \\| ([^|]+) \\| `([^|]+)` \\| [^|]+ \\|$")
 
 // docRows is the table of one section, in the order of the page.
 func docRows(t *testing.T, section string) []docRow {
@@ -83,21 +84,95 @@ func TestDocumentedJobKeys(t *testing.T) {
 	manifest = append(manifest, docRow{manifestKey, "integer", "1", "1", ""})
 	for _, k := range jobKeys() {
 		row := docRow{k.name, k.typ, orNone(k.write(defaults)), k.span, ""}
+		if !tags[k.name] {
+			t.Errorf("no field of Job has the tag %s", k.name)
+		}
+		delete(tags, k.name)
+		if k.name == "request" || k.name == "grant" {
+			continue // tables with a section of their own
+		}
 		if k.allowed(KindSidecar) || k.allowed(KindJobFile) {
 			job = append(job, row)
 		} else {
 			manifest = append(manifest, row)
 		}
-		if !tags[k.name] {
-			t.Errorf("no field of Job has the tag %s", k.name)
-		}
-		delete(tags, k.name)
 	}
 	if len(tags) > 0 {
 		t.Errorf("fields that no key reads: %v", tags)
 	}
 	checkRows(t, "Job keys", job)
 	checkRows(t, "Manifest keys", manifest)
+}
+
+// nested is a key of a table within request or grant.
+type nested struct {
+	row docRow
+	try func(value) bool
+}
+
+func nestedKeys[T any](t *testing.T, prefix string, keys []tableKey[T]) []nested {
+	t.Helper()
+	var zero T
+	tags := tagsOf(zero)
+	var list []nested
+	for _, k := range keys {
+		def := orNone(k.def)
+		if k.need {
+			def = "required"
+		}
+		list = append(list, nested{docRow{prefix + k.name, k.typ, strings.Trim(def, "`"), k.span, ""}, func(v value) bool {
+			var x T
+			return k.read(&x, v) && k.show(x) != ""
+		}})
+		if !tags[k.name] {
+			t.Errorf("no field of %T has the tag %s", zero, k.name)
+		}
+		delete(tags, k.name)
+	}
+	if len(tags) > 0 {
+		t.Errorf("fields of %T that no key reads: %v", zero, tags)
+	}
+	return list
+}
+
+func TestDocumentedRequestsAndGrants(t *testing.T) {
+	only := func(list []nested, names ...string) (out []nested) {
+		for _, n := range list {
+			if slices.Contains(names, n.row.key) {
+				out = append(out, n)
+			}
+		}
+		return out
+	}
+	nestedKeys(t, "", requestKeys())
+	for section, list := range map[string][]nested{
+		"Requests": slices.Concat(nestedKeys(t, "http.", httpRequestKeys()), nestedKeys(t, "secrets.NAME.", secretRequestKeys()),
+			nestedKeys(t, "state.", stateRequestKeys()), nestedKeys(t, "dir.", dirRequestKeys()), nestedKeys(t, "emit.", emitRequestKeys())),
+		"Grants": slices.Concat(only(nestedKeys(t, "", grantKeys()), "digest", "state"), nestedKeys(t, "http.", httpGrantKeys()),
+			nestedKeys(t, "secrets.NAME.", secretGrantKeys()), nestedKeys(t, "dir.", dirGrantKeys()), nestedKeys(t, "emit.", emitGrantKeys())),
+	} {
+		var rows []docRow
+		for _, n := range list {
+			rows = append(rows, n.row)
+		}
+		checkRows(t, section, rows)
+		for i, row := range docRows(t, section) {
+			for _, text := range []string{row.example, row.def} {
+				if text == "none" || text == "required" || i >= len(list) {
+					continue
+				}
+				var out problems
+				doc := parse("f", []byte("x = "+text), maxFile, &out)
+				if doc == nil {
+					t.Fatalf("%s: %v", row.key, out.err())
+				}
+				entries, _ := doc.top().table()
+				if !list[i].try(entries[0].value) {
+					t.Errorf("%s: %s is not read: %v", row.key, text, out.err())
+				}
+			}
+		}
+	}
 }
 
 func TestDocumentedHostKeys(t *testing.T) {
@@ -174,19 +249,21 @@ func TestDocumentedFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?s)```toml\r?\n(.*?)```").FindAllStringSubmatch(string(page), -1)
-	if len(blocks) != 3 {
-		t.Fatalf("%d blocks of TOML, want the host file, the job and the sidecar", len(blocks))
+	kinds := []Kind{kindHostJob, KindManifest, kindHostJob, KindJobFile, KindSidecar} // kindHostJob: a whole host file
+	if len(blocks) != len(kinds) {
+		t.Fatalf("%d blocks of TOML, want the host file, a request, a grant, the job and the sidecar", len(blocks))
 	}
 	path := filepath.Join(t.TempDir(), "wcron.toml")
-	if err := os.WriteFile(path, []byte(blocks[0][1]), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Load(path); err != nil {
-		t.Error(err)
-	}
-	for i, kind := range []Kind{KindJobFile, KindSidecar} {
-		if _, err := ParseJob(kind.String(), []byte(blocks[i+1][1]), kind); err != nil {
-			t.Error(err)
+	for i, kind := range kinds {
+		text := []byte(blocks[i][1])
+		var err error
+		if kind != kindHostJob {
+			_, err = ParseJob(kind.String(), text, kind)
+		} else if err = os.WriteFile(path, text, 0o600); err == nil {
+			_, err = Load(path)
+		}
+		if err != nil {
+			t.Errorf("block %d: %v", i+1, err)
 		}
 	}
 }

@@ -23,6 +23,7 @@ state_size = "3000000B"
 entry = "run"
 args = ["--full", ""]
 env = { REGION = "eu" }
+config = { days = "7" }
 input = { mode = "full" }
 missed = "skip"
 retries = 3
@@ -31,6 +32,7 @@ retry_on = ["orphaned"]
 repeat = 7
 history_runs = 5
 history_bytes = "1000B"
+grant = { state = "2MiB" }
 `
 	full := job(t, fullJob)
 	got, err := config.EncodeJob(full, config.KindJobFile)

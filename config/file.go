@@ -35,6 +35,9 @@ type File struct {
 	Metrics string `toml:"metrics"`
 	// Timezone is the zone of jobs that say none; "" when it is not written: the machine's.
 	Timezone string `toml:"timezone"`
+	// AutoApprove says which plugins need nobody's approval, OnUpdate what becomes of a new version of one that has it.
+	AutoApprove string `toml:"auto_approve"`
+	OnUpdate    string `toml:"on_update"`
 	// CompileTimeout and CompileMemory bound the process that compiles a module, Limits the shape of modules before that.
 	CompileTimeout time.Duration `toml:"compile_timeout"`
 	CompileMemory  int64         `toml:"compile_memory"`
@@ -49,6 +52,14 @@ type File struct {
 	// JobsDir is the absolute path of jobs.d, which need not exist.
 	JobsDir string `toml:"-"`
 }
+
+// Words of AutoApprove and OnUpdate.
+const (
+	ApproveHarmless  = "no-capabilities" // those that request nothing
+	ApproveNone      = "none"            // no plugin
+	UpdateSameOrLess = "same-or-less"    // a version that requests no more than the one before takes its place at once
+	UpdateAsk        = "ask"             // every version waits for approval
+)
 
 // JobEntry is a job that the operator defined, and where.
 type JobEntry struct {
@@ -78,12 +89,14 @@ func Default(dir string) *File {
 		DrainTimeout: 30 * time.Second,
 		CommitGrace:  30 * time.Second,
 		Lease:        time.Minute,
+		AutoApprove:  ApproveHarmless,
+		OnUpdate:     UpdateSameOrLess,
 
 		CompileTimeout: 3 * time.Minute,
 		CompileMemory:  2 * int64(GiB),
 		Limits:         DefaultLimits(),
 
-		Caps:    Caps{Timeout: time.Hour, Memory: int64(GiB), Output: 16 * int64(MiB), StateSize: 16 * int64(MiB)},
+		Caps:    Caps{Timeout: time.Hour, Memory: int64(GiB), Output: 16 * int64(MiB), StateSize: 16 * int64(MiB), State: 64 * MiB, Quota: GiB},
 		Jobs:    map[string]JobEntry{},
 		JobsDir: filepath.Join(dir, "jobs.d"),
 	}
@@ -114,6 +127,11 @@ func Load(path string) (*File, error) {
 		}
 	}
 	f.loadJobs(&out)
+	for _, e := range f.Jobs {
+		if e.Grant != nil {
+			e.Grant.resolve(filepath.Dir(path))
+		}
+	}
 	if err := out.err(); err != nil {
 		return nil, err
 	}

@@ -54,8 +54,9 @@ func TestLoadHostFile(t *testing.T) {
 		Limits:   config.DefaultLimits(),
 
 		CompileTimeout: 3 * time.Minute, CompileMemory: 2 << 30,
+		AutoApprove: "no-capabilities", OnUpdate: "same-or-less",
 
-		Caps: config.Caps{Timeout: time.Hour, Memory: 1 << 30, Output: 16 << 20, StateSize: 16 << 20},
+		Caps: config.Caps{Timeout: time.Hour, Memory: 1 << 30, Output: 16 << 20, StateSize: 16 << 20, State: 64 * config.MiB, Quota: config.GiB},
 		Jobs: map[string]config.JobEntry{
 			"report": {
 				Job: config.Job{
@@ -152,7 +153,7 @@ func TestLoadProblems(t *testing.T) {
 			}},
 		{"caps", map[string]string{"wcron.toml": "[caps]\nretries = 1\nmemory = \"5GiB\"\n"},
 			[]string{
-				`wcron.toml:2:1: caps.retries: unknown key; the keys here are timeout, memory, output, state_size`,
+				`wcron.toml:2:1: caps.retries: unknown key; the keys here are timeout, memory, output, state_size, state, dir_quota, http_hosts, dirs`,
 				`wcron.toml:3:10: caps.memory: 5GiB is out of range; write 0, or 64KiB to 4GiB`,
 			}},
 		{"job names", map[string]string{"wcron.toml": "[jobs.\"a b\"]\n[jobs.-x]\n"},
@@ -162,7 +163,7 @@ func TestLoadProblems(t *testing.T) {
 			}},
 		{"several files", map[string]string{"wcron.toml": "x = 1\n[jobs.a]\n[jobs.b]\n", "jobs.d/b.toml": "\nretrys = 1\n", "jobs.d/a.toml": "", "jobs.d/_c.toml": "", "jobs.d/d.toml": "x"},
 			[]string{
-				`wcron.toml:1:1: x: unknown key; the keys here are caps, commit_grace, compile_memory, compile_timeout, defaults, drain_timeout, jobs, lease, limits, max_runs, memory_budget, metrics, orphan_grace, plugins, state, timezone`,
+				`wcron.toml:1:1: x: unknown key; the keys here are auto_approve, caps, commit_grace, compile_memory, compile_timeout, defaults, drain_timeout, jobs, lease, limits, max_runs, memory_budget, metrics, on_update, orphan_grace, plugins, state, timezone`,
 				`jobs.d/_c.toml: invalid job name "_c": begin it with a letter or a digit; rename the file`,
 				`jobs.d/a.toml:1:1: job a is defined twice, here and at wcron.toml:2:7; keep one of the two`,
 				`jobs.d/b.toml:1:1: job b is defined twice, here and at wcron.toml:3:7; keep one of the two`,

@@ -15,7 +15,7 @@ const fuzzSize = 32 << 10
 func FuzzParseJob(f *testing.F) {
 	for _, seed := range []string{
 		"", fullJob, "timeout = 1m", "input = [1, {a.b = 1979-05-27 07:32:00Z}]", "[[input]]\n[input.x]\n", "env.\"\\u0041\" = '''x'''",
-		"manifest = 1\nname = \"a\"", "\"\"\"", "args=[\"\"\"a\\\n b\"\"\"\"]", "input = -0.0", "[input.a]\n[input]\nb=1e-7",
+		"manifest = 1\nname = \"a\"", "\"\"\"", "args=[\"\"\"a\\\n b\"\"\"\"]", "input = -0.0", "[input.a]\n[input]\nb=1e-7", fullRequest, "[[grant.http]]\nhost = 'a'\n[grant.secrets]\nA = { env = 'x' }", "request = { http = [{ host = 'a', reason = 'b' }] }",
 	} {
 		for kind := range 3 {
 			f.Add([]byte(seed), kind)
@@ -50,6 +50,7 @@ func FuzzParseJob(f *testing.F) {
 func FuzzLoad(f *testing.F) {
 	f.Add([]byte(fullHost), []byte(fullJob))
 	f.Add([]byte("[jobs.a]\n[jobs.a.env]\nx=1"), []byte("timeout = 0"))
+	f.Add([]byte(fullGrant), []byte("[[grant.dir]]\nguest = '/a'\nhost = 'b'"))
 	f.Add([]byte("jobs = { a = { plugin = 'x.wasm' } }\ncaps.timeout = 0"), []byte(""))
 	f.Add([]byte("[[jobs]]\n[[defaults]]"), []byte("\xff"))
 	dir := f.TempDir()

@@ -61,6 +61,8 @@ func hostKeys() []hostKey {
 			func(f *File) Duration { return Duration(f.Lease) }, func(f *File, d Duration) { f.Lease = time.Duration(d) }),
 		hostField("metrics", listeners(), func(f *File) string { return f.Metrics }, func(f *File, s string) { f.Metrics = s }),
 		hostField("timezone", zones(), func(f *File) string { return f.Timezone }, func(f *File, s string) { f.Timezone = s }),
+		hostField("auto_approve", choices(ApproveHarmless, ApproveNone), func(f *File) string { return f.AutoApprove }, func(f *File, s string) { f.AutoApprove = s }),
+		hostField("on_update", choices(UpdateSameOrLess, UpdateAsk), func(f *File) string { return f.OnUpdate }, func(f *File, s string) { f.OnUpdate = s }),
 	}, compileKeys()...)
 }
 
@@ -139,7 +141,36 @@ func capKeys() []hostKey {
 			func(f *File) Size { return Size(f.Caps.Output) }, func(f *File, s Size) { f.Caps.Output = int64(s) }),
 		hostField("state_size", sizes(true, 1, maxState),
 			func(f *File) Size { return Size(f.Caps.StateSize) }, func(f *File, s Size) { f.Caps.StateSize = int64(s) }),
+		hostField("state", sizes(true, KiB, GiB), func(f *File) Size { return f.Caps.State }, func(f *File, s Size) { f.Caps.State = s }),
+		hostField("dir_quota", sizes(true, KiB, TiB), func(f *File) Size { return f.Caps.Quota }, func(f *File, s Size) { f.Caps.Quota = s }),
+		hostField("http_hosts", optional(words(hostNamesOf(), 256, `write an array such as ["*.example.com"]`)),
+			func(f *File) []string { return f.Caps.Hosts }, func(f *File, list []string) { f.Caps.Hosts = list }),
+		hostField("dirs", optional(words(texts("a path", 4096, checkPath), 256, `write an array such as ["/srv/jobs"]`)),
+			func(f *File) []string { return f.Caps.Dirs }, func(f *File, list []string) { f.Caps.Dirs = absolute(f, list) }),
 	}
+}
+
+// optional writes nothing for nil.
+func optional(r reader[[]string]) reader[[]string] {
+	write := r.write
+	r.write = func(list []string) string {
+		if list == nil {
+			return ""
+		}
+		return write(list)
+	}
+	return r
+}
+
+// absolute starts relative paths at the host file's folder.
+func absolute(f *File, list []string) []string {
+	for i, s := range list {
+		if s = filepath.FromSlash(s); !filepath.IsAbs(s) {
+			s = filepath.Join(filepath.Dir(f.Path), s)
+		}
+		list[i] = filepath.Clean(s)
+	}
+	return list
 }
 
 func readJobs(f *File, v value) {

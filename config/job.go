@@ -50,6 +50,13 @@ type Job struct {
 	HistoryBytes *Size `toml:"history_bytes"`
 	// Description is one line for people.
 	Description *string `toml:"description"`
+	// Config is what the guest is answered when it asks for its configuration. Layers merge name by name.
+	Config map[string]string `toml:"config"`
+	// Request is what the plugin asks for, in its manifest or sidecar. Layers replace it as a whole.
+	Request *Request `toml:"request"`
+	// Grant is what the operator lets the job do. Only the host file and jobs.d say it; their relative paths start at the host
+	// file's folder, and [Load] makes them absolute.
+	Grant *Grant `toml:"grant"`
 	// Name and Version are what a manifest calls its module. Only a manifest says them.
 	Name    *string `toml:"name"`
 	Version *string `toml:"version"`
@@ -90,7 +97,7 @@ func Defaults() Job {
 	}
 }
 
-// Over is the two layers as one: what j sets wins over what base sets. Env merges name by name, all else as a whole. The result
+// Over is the two layers as one: what j sets wins over what base sets. Env and Config merge name by name, all else as a whole. The result
 // shares memory with both: treat all three as read-only.
 func (j Job) Over(base Job) Job {
 	out := j
@@ -123,6 +130,9 @@ type Settings struct {
 	HistoryRuns  int
 	HistoryBytes int64
 	Description  string
+	Config       map[string]string
+	Request      *Request // nil: nothing
+	Grant        *Grant   // nil when the operator wrote none
 	Name         string
 	Version      string
 }
@@ -153,6 +163,9 @@ func (j Job) Resolve() Settings {
 		HistoryRuns:  value0(j.HistoryRuns),
 		HistoryBytes: int64(value0(j.HistoryBytes)),
 		Description:  value0(j.Description),
+		Config:       j.Config,
+		Request:      j.Request,
+		Grant:        j.Grant,
 		Name:         value0(j.Name),
 		Version:      value0(j.Version),
 	}
@@ -168,12 +181,17 @@ func value0[T any](p *T) T {
 }
 
 // Caps is the most that a plugin may ask for in its own manifest or sidecar. 0 is no cap. What the operator writes into the host
-// file or jobs.d is not capped.
+// file or jobs.d is not capped, but for grants: State and the fields after it hold for these too.
 type Caps struct {
 	Timeout   time.Duration `toml:"timeout"`
 	Memory    int64         `toml:"memory"`     // bytes
 	Output    int64         `toml:"output"`     // bytes
 	StateSize int64         `toml:"state_size"` // bytes
+	// What no job is granted more of, whoever grants it.
+	State Size     `toml:"state"`      // of a job's state
+	Quota Size     `toml:"dir_quota"`  // of a folder that a job may write to
+	Hosts []string `toml:"http_hosts"` // hosts that jobs may send requests to; nil: any
+	Dirs  []string `toml:"dirs"`       // absolute folders of which, or of folders in them, jobs may see; nil: any
 }
 
 // Limit is own, the layers of a plugin, with nothing above the caps, and the keys that were cut. A timeout of 0, no limit, is

@@ -30,8 +30,11 @@ backoff = "1s..2m"
 retry_on = ["orphaned"]
 repeat = 7
 env.REGION = "eu"
+config.days = "7"
 [input]
 mode = "full"
+[grant]
+state = "2MiB"
 `
 
 func job(t *testing.T, src string) config.Job {
@@ -51,6 +54,7 @@ func TestParseJob(t *testing.T) {
 		Args: []string{"--full", ""}, Env: map[string]string{"REGION": "eu"}, Input: []byte(`{"mode":"full"}`),
 		Missed: new(config.MissedSkip), Retries: new(3), Backoff: &config.Backoff{Min: time.Second, Max: 2 * time.Minute},
 		RetryOn: []string{config.RetryOrphaned}, Repeat: new(7), HistoryRuns: new(5), HistoryBytes: new(config.Size(1000)),
+		Config: map[string]string{"days": "7"}, Grant: &config.Grant{State: 2 * config.MiB},
 	}
 	if got := job(t, fullJob); !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
@@ -210,7 +214,7 @@ func TestOver(t *testing.T) {
 // TestOverMergesEveryField fails for a field of Job that the key table does not know.
 func TestOverMergesEveryField(t *testing.T) {
 	base := job(t, fullJob)
-	base.Name, base.Version = new("n"), new("v")
+	base.Name, base.Version, base.Request = new("n"), new("v"), &config.Request{}
 	from, merged := reflect.ValueOf(base), reflect.ValueOf(config.Job{}.Over(base))
 	for i := range from.NumField() {
 		name := from.Type().Field(i).Name
@@ -234,7 +238,7 @@ func TestResolve(t *testing.T) {
 		t.Errorf("built-in: got\n%+v\nwant\n%+v", got, want)
 	}
 	full := job(t, fullJob)
-	full.Name, full.Version = new("n"), new("v")
+	full.Name, full.Version, full.Request = new("n"), new("v"), &config.Request{}
 	s := reflect.ValueOf(full.Resolve())
 	for i := range s.NumField() {
 		if name := s.Type().Field(i).Name; s.Field(i).IsZero() && name != "Timeout" {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -131,7 +132,8 @@ func jobKeys() []jobKey {
 		key("state_size", func(j *Job) **Size { return &j.StateSize }, sizes(false, 1, maxState)),
 		key("entry", func(j *Job) **string { return &j.Entry }, texts("1 to 256 bytes", 256, nil)),
 		listKey("args", func(j *Job) *[]string { return &j.Args }, arguments()),
-		envKey(),
+		textsKey("env", "names without = and not beginning with "+envPrefix, func(j *Job) *map[string]string { return &j.Env }, checkVariable),
+		textsKey("config", "any names", func(j *Job) *map[string]string { return &j.Config }, checkConfigName),
 		listKey("input", func(j *Job) *json.RawMessage { return &j.Input }, inputs()),
 		key("missed", func(j *Job) **string { return &j.Missed }, choices(MissedOnce, MissedSkip)),
 		key("retries", func(j *Job) **int { return &j.Retries }, integers(0, 1000)),
@@ -140,6 +142,8 @@ func jobKeys() []jobKey {
 		key("repeat", func(j *Job) **int { return &j.Repeat }, integers(0, 1_000_000_000)),
 		key("history_runs", func(j *Job) **int { return &j.HistoryRuns }, integers(1, 1_000_000)),
 		key("history_bytes", func(j *Job) **Size { return &j.HistoryBytes }, sizes(false, 1, TiB)),
+		key("request", func(j *Job) **Request { return &j.Request }, tables(requestKeys(), nil)).in(KindSidecar, KindManifest),
+		key("grant", func(j *Job) **Grant { return &j.Grant }, tables(grantKeys(), nil)).in(KindJobFile, kindHostJob),
 	}
 }
 
@@ -229,49 +233,54 @@ func retryOutcomes() reader[[]string] {
 // envPrefix is the host's own: a guest can trust what such a variable says.
 const envPrefix = "WCRON_"
 
-// envKey merges name by name, so that a layer can add one variable.
-func envKey() jobKey {
+// textsKey is a table of strings whose layers merge name by name, so that a layer can add one.
+func textsKey(name, span string, at func(*Job) *map[string]string, valid func(string) error) jobKey {
 	return jobKey{
-		name: "env", typ: "table of strings", span: "names without = and not beginning with " + envPrefix,
-		read: readEnv,
+		name: name, typ: "table of strings", span: span,
+		read: func(j *Job, v value) {
+			if m, ok := readTexts(v, valid); ok {
+				*at(j) = m
+			}
+		},
 		write: func(j Job) string {
-			if j.Env == nil {
+			m := *at(&j)
+			if m == nil {
 				return ""
 			}
-			pairs := make([]string, 0, len(j.Env))
-			for _, name := range slices.Sorted(maps.Keys(j.Env)) {
-				pairs = append(pairs, keyText(name)+" = "+quote(j.Env[name]))
+			pairs := make([]string, 0, len(m))
+			for _, name := range slices.Sorted(maps.Keys(m)) {
+				pairs = append(pairs, keyText(name)+" = "+quote(m[name]))
 			}
 			return "{ " + strings.Join(pairs, ", ") + " }"
 		},
 		fill: func(dst, base *Job) {
-			if dst.Env == nil {
-				dst.Env = base.Env
+			to, from := at(dst), *at(base)
+			if *to == nil {
+				*to = from
 				return
 			}
-			merged := maps.Clone(dst.Env)
-			for name, text := range base.Env {
+			merged := maps.Clone(*to)
+			for name, text := range from {
 				if _, ok := merged[name]; !ok {
 					merged[name] = text
 				}
 			}
-			dst.Env = merged
+			*to = merged
 		},
 	}
 }
 
-func readEnv(j *Job, v value) {
+func readTexts(v value, valid func(string) error) (map[string]string, bool) {
 	entries, ok := v.table()
 	if !ok {
-		return
+		return nil, false
 	}
-	env := make(map[string]string, len(entries))
+	m := make(map[string]string, len(entries))
 	for _, e := range entries {
-		switch {
-		case e.name == "" || strings.ContainsAny(e.name, "=\x00"):
-			e.failKey("is no variable's name", "use a name without = and NUL")
-		case strings.HasPrefix(e.name, envPrefix):
-			e.failKey("is a variable of wcron itself", "use a name that does not begin with "+envPrefix)
+		if err := valid(e.name); err != nil {
+			if a, ok := errors.AsType[advice](err); ok {
+				e.failKey(a.what, a.remedy)
+			}
 		}
 		s, isString := e.raw.(string)
 		if !isString {
@@ -279,7 +288,24 @@ func readEnv(j *Job, v value) {
 			continue
 		}
 		withoutNUL(e.value, s)
-		env[e.name] = s
+		m[e.name] = s
 	}
-	j.Env = env
+	return m, true
+}
+
+func checkVariable(name string) error {
+	switch {
+	case name == "" || strings.ContainsAny(name, "=\x00"):
+		return advice{"is no variable's name", "use a name without = and NUL"}
+	case strings.HasPrefix(name, envPrefix):
+		return advice{"is a variable of wcron itself", "use a name that does not begin with " + envPrefix}
+	}
+	return nil
+}
+
+func checkConfigName(name string) error {
+	if name == "" {
+		return advice{"is empty", "use a name"}
+	}
+	return nil
 }

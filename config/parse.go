@@ -72,7 +72,12 @@ func readJob(v value, kind Kind) Job {
 
 // misplaced tells where a known key belongs.
 func misplaced(k jobKey) string {
-	if k.allowed(KindManifest) {
+	switch {
+	case k.name == "request":
+		return "a plugin asks, in its manifest or its sidecar; what the operator lets it do is the table grant"
+	case k.name == "grant":
+		return "the operator grants, in [jobs.NAME.grant] of the host file or in jobs.d/NAME.toml; a plugin asks with the table request"
+	case k.allowed(KindManifest):
 		return onlyManifest
 	}
 	return "write it in [jobs.NAME] of the host file or in jobs.d/NAME.toml"

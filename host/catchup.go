@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,11 +18,23 @@ func (l *loop) turn(it *dueItem) error {
 	if !it.late || l.h.cfg.CatchUp <= 0 || l.h.cfg.Only != "" {
 		return nil
 	}
-	if !l.nextLate.After(l.h.instant()) {
+	instant := l.h.instant()
+	if !l.ready() && instant.Before(l.readyBy) {
+		return errors.New("catching up: first all jobs are read and compiled, so that the earliest is the first")
+	}
+	if !l.nextLate.After(instant) {
 		return nil
 	}
 	it.retryAt = l.nextLate
 	return fmt.Errorf("catching up: late starts are %s apart", l.h.cfg.CatchUp)
+}
+
+// readyAfter is how long the late starts of a host that has just begun wait at most for the jobs to be known and compiled.
+const readyAfter = 10 * time.Second
+
+// ready tells whether all that is known of the jobs has been read, and every module is compiled or given up.
+func (l *loop) ready() bool {
+	return l.first && !l.writing && len(l.writes) == 0 && l.compiles == 0 && len(l.compile) == 0
 }
 
 // tookTurn makes the other late starts wait.

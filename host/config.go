@@ -95,8 +95,8 @@ func (c Config) withDefaults() (Config, error) {
 	c.Lease = orDefault(c.Lease, DefaultLease)
 	if c.rhythm == (rhythm{}) {
 		c.rhythm = usualRhythm()
+		c.rhythm.renew = min(c.rhythm.renew, c.Lease/3) // two renewals may come late
 	}
-	c.rhythm.renew = min(c.rhythm.renew, c.Lease/3) // two renewals may come late
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = DefaultDrainTimeout
 	}

@@ -31,6 +31,7 @@ type loop struct {
 	foreign  map[string]string // by job: a run of another host that is in flight, as of the last poll
 
 	claiming bool
+	readyBy  time.Time                      // by instant: late starts begin then at the latest
 	nextLate time.Time                      // by instant: before it no late start has its turn
 	writes   []func(context.Context) func() // registrations, one at a time, in order
 	writing  bool
@@ -55,6 +56,7 @@ func newLoop(ctx context.Context, h *Host) *loop {
 	l := &loop{
 		h:       h,
 		begun:   h.now(),
+		readyBy: h.instant().Add(readyAfter),
 		inbox:   make(chan func(), 64),
 		gone:    make(chan struct{}),
 		jobs:    map[string]*job{},
@@ -135,6 +137,9 @@ func (l *loop) wait() time.Duration {
 		wait = min(wait, l.due[0].at.Sub(l.h.now()))
 	}
 	instant := l.h.instant()
+	if len(l.waiting) > 0 && instant.Before(l.readyBy) { // late starts wait until then at most
+		wait = min(wait, l.readyBy.Sub(instant))
+	}
 	for _, it := range l.waiting {
 		if !it.dead && !it.retryAt.IsZero() {
 			wait = min(wait, it.retryAt.Sub(instant))
@@ -155,10 +160,7 @@ func (l *loop) drain(stopBackground context.CancelFunc) {
 	defer limit.Stop()
 	var last <-chan time.Time
 	kill := func() {
-		l.killing = true
-		for _, r := range l.running {
-			r.kill(errShutdown)
-		}
+		l.kill()
 		last = time.After(killTimeout)
 	}
 	abort := l.h.abort
@@ -181,6 +183,14 @@ func (l *loop) drain(stopBackground context.CancelFunc) {
 		}
 	}
 	l.end(stopBackground)
+}
+
+// kill ends what runs, and what still starts.
+func (l *loop) kill() {
+	l.killing = true
+	for _, r := range l.running {
+		r.kill(errShutdown)
+	}
 }
 
 func (l *loop) end(stopBackground context.CancelFunc) {

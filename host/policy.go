@@ -69,8 +69,8 @@ func (j Job) judge(f *claims.Final, e claims.Ended) (gaveWay bool) {
 	}
 	f.Strike = claims.Strikes(f.Outcome, f.Cause)
 	if f.PauseAfter = j.PauseAfter; j.PauseAfter > 0 {
-		f.PauseReason = fmt.Sprintf("pause_after = %d: it failed that often in a row, the last time in run %s (%s); wcron resume %s",
-			j.PauseAfter, f.RunID, f.Outcome, j.Name)
+		f.PauseReason = fmt.Sprintf("pause_after = %d: it failed that often in a row, the last time in run %s; wcron resume %s",
+			j.PauseAfter, f.RunID, j.Name)
 	}
 	return why != ""
 }

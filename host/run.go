@@ -145,7 +145,7 @@ func (l *loop) mayStart(r *run) (*capability.State, string) {
 	if late := l.h.now().Sub(r.claimedAt); late > r.def.startTimeout() {
 		return nil, fmt.Sprintf("could not start within start_timeout = %s: %s have passed since the claim", r.def.startTimeout(), late)
 	}
-	entries, err := l.h.cfg.Store.State(r.ctx, r.token.Job)
+	entries, _, err := l.h.cfg.Store.State(r.ctx, r.token.Job)
 	if err != nil {
 		return nil, fmt.Sprintf("could not read the job's state: %v", err)
 	}

@@ -23,7 +23,7 @@ func stateGet(key string) string { return fmt.Sprintf(`{"op":"get","key":%q}`, k
 // state is what a job has, as "key=value" by key.
 func (r *rig) state(job string) string {
 	r.t.Helper()
-	all, err := r.store.State(r.t.Context(), job)
+	all, _, err := r.store.State(r.t.Context(), job)
 	if err != nil {
 		r.t.Fatal(err)
 	}

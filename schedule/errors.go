@@ -11,6 +11,7 @@ type Error struct {
 	Field  string // the part at fault, such as "hour" or "@every"; empty: the text as a whole
 	Value  string // the value at fault; empty: none in particular
 	Reason string // what is wrong with it and, where there is one, the remedy
+	Part   int    // which schedule of a list is at fault, from 1; 0: there is but one, or it is the list
 }
 
 // Error returns a message such as "hour: 24 is not in 0-23".
@@ -21,6 +22,9 @@ func (e *Error) Error() string {
 	}
 	if e.Field != "" {
 		msg = e.Field + ": " + msg
+	}
+	if e.Part > 0 {
+		msg = fmt.Sprintf("schedule %d of the list: %s", e.Part, msg)
 	}
 	return msg
 }

@@ -26,6 +26,40 @@ func ExampleParse() {
 	// 2026-03-09T02:30:00-04:00
 }
 
+func ExampleParse_list() {
+	s, err := schedule.Parse("0 9 * * MON-FRI; 0 12 * * SAT", schedule.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	at := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	for range 3 {
+		at = s.Next(at)
+		fmt.Println(at.Format("Mon 15:04"))
+	}
+	// Output:
+	// Fri 09:00
+	// Sat 12:00
+	// Mon 09:00
+}
+
+func ExampleSpec_Explain() {
+	s, err := schedule.Parse("CRON_TZ=America/New_York 30 2 * * *", schedule.Options{DST: schedule.Skip})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	at := time.Date(2026, 3, 7, 12, 0, 0, 0, s.Location())
+	next := s.Next(at)
+	fmt.Println(next.Format(time.RFC3339))
+	for _, mark := range s.Explain(at, next) {
+		fmt.Println(mark)
+	}
+	// Output:
+	// 2026-03-09T02:30:00-04:00
+	// 02:30 does not exist in America/New_York (the clock goes from 02:00 to 03:00): skipped, as dst = skip says
+}
+
 func ExampleParse_every() {
 	anchor := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 	s, err := schedule.Parse("@every 15m", schedule.Options{Anchor: anchor})
@@ -84,5 +118,5 @@ func ExampleSpec_Warnings() {
 	for _, w := range s.Warnings() {
 		fmt.Println(w)
 	}
-	// Output: minute: */45 does not divide 60, so one gap of each round differs
+	// Output: minute: */45 is 0 and 45, and begins again each hour, so the last gap is 15 minutes and not 45; for even ones write @every 45m
 }

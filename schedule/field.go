@@ -54,10 +54,6 @@ type parser struct {
 	warnings []string
 }
 
-func (p *parser) warn(format string, args ...any) {
-	p.warnings = append(p.warnings, fmt.Sprintf(format, args...))
-}
-
 // field checks one field and brings it to its canonical form: upper case, numbers for names, no leading zeros, no item twice.
 // The order of items is kept, because a star counts only at the beginning.
 func (p *parser) field(pos position, text string) (field, error) {
@@ -130,24 +126,12 @@ func (p *parser) star(pos position, step int) item {
 		return plain("*")
 	}
 	text := "*/" + strconv.Itoa(step)
-	p.warnStep(pos, text, step)
+	p.warnStep(pos, text, u.lo, u.stepEnd(), step)
 	it := plain(text)
 	if pos == posYear { // the engine counts */n from the year 0
 		it.match = fmt.Sprintf("%d-%d/%d", u.lo, u.hi, step)
 	}
 	return it
-}
-
-// warnStep warns of a step whose times are not evenly apart.
-func (p *parser) warnStep(pos position, text string, step int) {
-	u := &units[pos]
-	switch size := u.hi - u.lo + 1; {
-	case step == 1:
-	case pos == posWeekday:
-		p.warn("day of week: %s starts again each Sunday, so one gap of the week differs", text)
-	case u.even && size%step != 0:
-		p.warn("%s: %s does not divide %d, so one gap of each round differs", u.name, text, size)
-	}
 }
 
 // interval reads a value, a range, and a range with a step.
@@ -172,7 +156,7 @@ func (p *parser) interval(pos position, raw, body string, step int) (item, error
 	if step != 0 {
 		text += "/" + strconv.Itoa(step)
 		if pos == posWeekday {
-			p.warnStep(pos, text, step)
+			p.warnStep(pos, text, from, to, step)
 		}
 	}
 	return plain(text), nil
@@ -335,10 +319,11 @@ func (p *parser) hashed(pos position, raw, body string, step int) (item, error) 
 		return item{}, fault(u.name, raw, "has a step larger than its %d values", size)
 	}
 	text += "/" + strconv.Itoa(step)
+	from := lo + p.hash(u.name, step)
 	if body == "H" || pos == posWeekday {
-		p.warnStep(pos, text, step)
+		p.warnStep(pos, text, from, hi, step)
 	}
-	return item{text, fmt.Sprintf("%d-%d/%d", lo+p.hash(u.name, step), hi, step), false}, nil
+	return item{text, fmt.Sprintf("%d-%d/%d", from, hi, step), false}, nil
 }
 
 // hash maps the job's name and a field to [0, n). Changing it would move every job that uses H.

@@ -8,12 +8,16 @@ import (
 )
 
 // oracle answers the same questions as the package by looking at every minute (or second) in turn. It shares no code with
-// it: it reads the text anew for every instant and learns of clock changes only by comparing offsets.
+// it: it reads the text anew for every instant, remembering only what it came to, and learns of clock changes only by comparing
+// offsets.
 type oracle struct {
 	fields [7]string // second minute hour day month weekday year
 	loc    *time.Location
 	step   int64
 	fixed  bool
+	dst    string         // once, skip or both
+	days   map[int64]bool // what date has said of a day
+	clocks map[int]bool   // what clock has said of a second of the day
 }
 
 const (
@@ -22,7 +26,11 @@ const (
 )
 
 func newOracle(expr string, loc *time.Location) *oracle {
-	switch expr {
+	dst := "once"
+	if rest, ok := strings.CutPrefix(expr, "DST="); ok {
+		dst, expr, _ = strings.Cut(rest, " ")
+	}
+	switch strings.ToLower(expr) {
 	case "@hourly":
 		expr = "0 * * * *"
 	case "@daily", "@midnight":
@@ -35,7 +43,7 @@ func newOracle(expr string, loc *time.Location) *oracle {
 		expr = "0 0 1 JAN *"
 	}
 	parts := strings.Fields(strings.ToUpper(expr))
-	o := &oracle{loc: loc, step: 1}
+	o := &oracle{loc: loc, step: 1, dst: dst, days: map[int64]bool{}, clocks: map[int]bool{}}
 	switch len(parts) {
 	case 5:
 		parts = append(append([]string{"0"}, parts...), "*")
@@ -43,6 +51,9 @@ func newOracle(expr string, loc *time.Location) *oracle {
 		parts = append(parts, "*")
 	}
 	copy(o.fields[:], parts)
+	for i, unit := range []string{"second", "minute", "hour", "day of month", "month", "day of week"} {
+		o.fields[i] = oracleHash(o.fields[i], unit, [][2]int{{0, 59}, {0, 59}, {0, 23}, {1, 28}, {1, 12}, {0, 6}}[i])
+	}
 	if o.fields[0] == "0" {
 		o.step = 60
 	}
@@ -83,6 +94,40 @@ func (o *oracle) plain(text string, v, lo, hi int, names string) bool {
 		}
 	}
 	return false
+}
+
+// oracleHash replaces each H of a field by what it stands for: FNV-1a of name, NUL and unit, mixed as MurmurHash3 ends.
+func oracleHash(field, unit string, span [2]int) string {
+	items := strings.Split(field, ",")
+	for i, it := range items {
+		if !strings.HasPrefix(it, "H") {
+			continue
+		}
+		sum := uint64(14695981039346656037)
+		for _, c := range []byte(jobName + "\x00" + unit) {
+			sum = (sum ^ uint64(c)) * 1099511628211
+		}
+		for _, k := range []uint64{0xff51afd7ed558ccd, 0xc4ceb9fe1a85ec53} {
+			sum = (sum ^ sum>>33) * k
+		}
+		sum ^= sum >> 33
+		body, stepText, stepped := strings.Cut(it, "/")
+		lo, hi := span[0], span[1]
+		if inner, ok := strings.CutPrefix(body, "H("); ok {
+			names := map[string]string{"month": oracleMonths, "day of week": oracleWeekdays}[unit]
+			a, b, _ := strings.Cut(strings.TrimSuffix(inner, ")"), "-")
+			if lo, hi = oracleNumber(a, names), oracleNumber(b, names); b == "SUN" && lo > 0 {
+				hi = 7
+			}
+		}
+		if !stepped {
+			items[i] = strconv.Itoa(lo + int(sum%uint64(hi-lo+1)))
+			continue
+		}
+		step, _ := strconv.Atoi(stepText)
+		items[i] = strconv.Itoa(lo+int(sum%uint64(step))) + "-" + strconv.Itoa(hi) + "/" + stepText
+	}
+	return strings.Join(items, ",")
 }
 
 func (o *oracle) day(t time.Time) bool {
@@ -142,6 +187,16 @@ func (o *oracle) weekday(t time.Time) bool {
 }
 
 func (o *oracle) date(t time.Time) bool {
+	key := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC).Unix()
+	due, known := o.days[key]
+	if !known {
+		due = o.dateAnew(t)
+		o.days[key] = due
+	}
+	return due
+}
+
+func (o *oracle) dateAnew(t time.Time) bool {
 	if !o.plain(o.fields[4], int(t.Month()), 1, 12, oracleMonths) {
 		return false
 	}
@@ -155,6 +210,16 @@ func (o *oracle) date(t time.Time) bool {
 }
 
 func (o *oracle) clock(t time.Time) bool {
+	key := t.Hour()*3600 + t.Minute()*60 + t.Second()
+	due, known := o.clocks[key]
+	if !known {
+		due = o.clockAnew(t)
+		o.clocks[key] = due
+	}
+	return due
+}
+
+func (o *oracle) clockAnew(t time.Time) bool {
 	return o.plain(o.fields[0], t.Second(), 0, 59, "") && o.plain(o.fields[1], t.Minute(), 0, 59, "") &&
 		o.plain(o.fields[2], t.Hour(), 0, 23, "")
 }
@@ -168,17 +233,17 @@ const threeHours = 3 * 60 * 60
 
 func (o *oracle) due(x int64) bool {
 	off := o.offset(x)
-	if d := off - o.offset(x-o.step); o.fixed && d > 0 && d <= threeHours {
+	if d := off - o.offset(x-o.step); o.fixed && o.dst != "skip" && d > 0 && d <= threeHours {
 		for wall := x + off - d; wall < x+off; wall += o.step {
 			if w := time.Unix(wall, 0).UTC(); o.clock(w) && o.date(w) {
 				return true
 			}
 		}
 	}
-	if t := time.Unix(x, 0).In(o.loc); !o.clock(t) || !o.date(t) {
+	if t := time.Unix(x+off, 0).UTC(); !o.clock(t) || !o.date(t) {
 		return false
 	}
-	if o.fixed {
+	if o.fixed && o.dst != "both" {
 		for y := x; y > x-threeHours; y -= o.step {
 			if d := o.offset(y) - o.offset(y-o.step); d < 0 && -d <= threeHours && x < y-d {
 				return false // the second pass
@@ -202,7 +267,7 @@ func (o *oracle) times(after, through time.Time, limit int) (list []time.Time) {
 		}
 		// Whole hours of days that do not match are passed over where the clock is not changed.
 		if off := o.offset(x); off == o.offset(x-o.step) && off == o.offset(x+3600) &&
-			!o.date(time.Unix(x, 0).In(o.loc)) && !o.date(time.Unix(x+3600, 0).In(o.loc)) {
+			!o.date(time.Unix(x+off, 0).UTC()) && !o.date(time.Unix(x+off+3600, 0).UTC()) {
 			x += 3600 - o.step
 		}
 	}

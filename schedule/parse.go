@@ -7,8 +7,9 @@ import (
 )
 
 const (
-	maxText = 512 // bytes, without the zone
+	maxText = 512 // bytes of one schedule, without the zone
 	maxZone = 64  // bytes of a zone's name
+	maxList = 16  // schedules: the slowest searches there are, one after the other, stay below a millisecond
 )
 
 // macros and the expressions that they stand for.
@@ -41,17 +42,31 @@ func parse(text string, opt Options) (*Spec, error) {
 	if !served(opt.Anchor) || !served(opt.Now) {
 		return nil, fault("options", "", "the anchor and the present must be in the years 1 to 9999")
 	}
+	if !opt.DST.valid() {
+		return nil, fault("dst", string(opt.DST), dstWords)
+	}
+	lines := strings.FieldsFunc(strings.Trim(text, " \t\r\n"), func(r rune) bool { return r == '\n' || r == ';' })
+	if seps := strings.Count(strings.Trim(text, " \t\r\n"), "\n") + strings.Count(text, ";"); seps == 0 || len(lines) == 0 {
+		return parseOne(text, opt)
+	} else if len(lines) != seps+1 {
+		return nil, fault("", "", "one schedule of the list is empty; remove it")
+	}
+	return parseList(lines, opt)
+}
+
+// parseOne reads one schedule.
+func parseOne(text string, opt Options) (*Spec, error) {
 	text = strings.Trim(text, " \t\r\n")
 	for i := 0; i < len(text); i++ {
 		if (text[i] < ' ' && text[i] != '\t') || text[i] > '~' {
 			return nil, fault("", text[i:i+1], "is not a character of a schedule")
 		}
 	}
-	s := &Spec{loc: opt.Location}
+	s := &Spec{loc: opt.Location, over: never, wall: noWall}
 	if s.loc == nil {
 		s.loc = time.UTC
 	}
-	body, named, err := s.zone(text, opt)
+	body, front, err := s.prefixes(text, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +86,8 @@ func parse(text string, opt Options) (*Spec, error) {
 		zoned, err = false, s.parseIn(arg, opt)
 	case word == "@at":
 		zoned, err = s.parseAt(arg, opt)
+	case word == "@reboot":
+		zoned, err = false, s.parseReboot(arg)
 	case word[0] == '@':
 		err = s.parseMacro(word, arg, opt)
 	default:
@@ -79,41 +96,76 @@ func parse(text string, opt Options) (*Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	if zoned && (named || s.loc != time.UTC) && nameable(s.loc.String()) {
+	if s.fixed && (front.dst || s.dst != Once) {
+		s.text = "DST=" + string(s.dst) + " " + s.text
+	}
+	if zoned && (front.zone || s.loc != time.UTC) && nameable(s.loc.String()) {
 		s.text = "CRON_TZ=" + s.loc.String() + " " + s.text
 	}
+	s.settle()
 	return s, nil
 }
 
 func served(t time.Time) bool { return t.Unix() >= minUnix && t.Unix() <= maxUnix }
 
-// zone takes a leading CRON_TZ= or TZ= off the text and settles the spec's zone. named says that the text had one.
-func (s *Spec) zone(text string, opt Options) (body string, named bool, err error) {
-	rest, named := strings.CutPrefix(text, "CRON_TZ=")
-	if !named {
-		if rest, named = strings.CutPrefix(text, "TZ="); !named {
-			return text, false, nil
+// front is which prefixes a text has.
+type front struct{ zone, dst bool }
+
+// prefixes takes a leading CRON_TZ= or TZ= and a leading DST= off the text, in either order, and settles what they say.
+func (s *Spec) prefixes(text string, opt Options) (body string, has front, err error) {
+	s.dst = opt.DST
+	for {
+		name, value, rest := prefix(text)
+		switch {
+		case (name == "CRON_TZ" || name == "TZ") && !has.zone:
+			has.zone = true
+			err = s.zone(value, opt)
+		case name == "DST" && !has.dst:
+			has.dst = true
+			if s.dst = DST(strings.ToLower(value)); s.dst == "" || !s.dst.valid() {
+				err = fault("dst", value, dstWords)
+			}
+		default:
+			if s.dst == "" {
+				s.dst = Once
+			}
+			return text, has, nil
 		}
+		if err != nil {
+			return "", has, err
+		}
+		text = rest
 	}
-	name := rest
-	if end := strings.IndexAny(rest, " \t"); end >= 0 {
-		name, rest = rest[:end], strings.Trim(rest[end:], " \t")
-	} else {
-		rest = ""
+}
+
+// prefix splits NAME=value off a text; an empty name says that it has none.
+func prefix(text string) (name, value, rest string) {
+	word := text
+	if end := strings.IndexAny(text, " \t"); end >= 0 {
+		word, rest = text[:end], strings.Trim(text[end:], " \t")
 	}
+	name, value, ok := strings.Cut(word, "=")
+	if !ok {
+		return "", "", text
+	}
+	return name, value, rest
+}
+
+// zone settles the spec's zone as the text names it.
+func (s *Spec) zone(name string, opt Options) (err error) {
 	if !nameable(name) {
-		return "", true, fault("timezone", name, "is not the name of a zone; write one such as Europe/Berlin or UTC")
+		return fault("timezone", name, "is not the name of a zone; write one such as Europe/Berlin or UTC")
 	}
 	switch {
 	case name == s.loc.String():
 	case opt.LocationSet:
-		return "", true, fault("timezone", name, "in the text differs from the timezone %s that is set beside it; keep one", s.loc)
+		return fault("timezone", name, "in the text differs from the timezone %s that is set beside it; keep one", s.loc)
 	default:
 		if s.loc, err = time.LoadLocation(name); err != nil {
-			return "", true, fault("timezone", name, "is not a known zone; write one such as Europe/Berlin or UTC")
+			return fault("timezone", name, "is not a known zone; write one such as Europe/Berlin or UTC")
 		}
 	}
-	return rest, true, nil
+	return nil
 }
 
 // nameable says whether a text may name a zone this way: "" and Local mean whatever the machine is set to, posix/ and right/
@@ -137,13 +189,10 @@ func nameable(name string) bool {
 }
 
 func (s *Spec) parseMacro(word, arg string, opt Options) error {
-	if word == "@reboot" {
-		return fault(word, "", "is not supported; a schedule is a list of times, and a start of the host is none")
-	}
 	expr, ok := macros[word]
 	if !ok {
 		return fault("", word, "is not a macro; there are @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually, "+
-			"@every, @at and @in")
+			"@every, @at, @in and @reboot")
 	}
 	if arg != "" {
 		return fault(word, arg, "is too much; the macro stands alone")
@@ -160,7 +209,8 @@ func (s *Spec) parseFields(texts []string, opt Options) (string, error) {
 	switch len(texts) {
 	case 5:
 	case 6:
-		p.warn("6 fields: the first is the second here; other tools read the last as a year or count days of the week from 1")
+		p.warn("6 fields: the first, %s, is the second here and %s the minute; tools that read a year last take the first for the minute",
+			texts[0], texts[1])
 		first = posSecond
 	case 7:
 		first = posSecond
@@ -178,11 +228,7 @@ func (s *Spec) parseFields(texts []string, opt Options) (string, error) {
 		fields[pos] = f
 		canonical = append(canonical, f.canonical)
 	}
-	if day, weekday := fields[posDay], fields[posWeekday]; day.star != weekday.star &&
-		day.match != "*" && weekday.match != "*" {
-		p.warn("day of month %s and day of week %s: one begins with *, so a day must match both; some tools fire on either",
-			day.canonical, weekday.canonical)
-	}
+	p.warnDays(fields[posDay], fields[posWeekday], strings.ToUpper(texts[posWeekday-first]), len(texts))
 	cal, err := compile(&fields)
 	if err != nil {
 		return "", err
@@ -198,6 +244,15 @@ func (s *Spec) parseFields(texts []string, opt Options) (string, error) {
 	s.cal, s.warnings = cal, p.warnings
 	s.fixed = !fields[posMinute].star && !fields[posHour].star
 	return strings.Join(canonical, " "), nil
+}
+
+func (s *Spec) parseReboot(arg string) error {
+	if arg != "" {
+		return fault("@reboot", arg, "is too much; the macro stands alone")
+	}
+	s.kind, s.text = Reboot, "@reboot"
+	s.warnings = []string{"@reboot: one run each time that a host starts, also where only the host was restarted; cron means the start of the machine"}
+	return nil
 }
 
 func (s *Spec) parseEvery(arg string, opt Options) error {
@@ -232,7 +287,8 @@ func (s *Spec) parseIn(arg string, opt Options) error {
 func (s *Spec) parseAt(arg string, opt Options) (zoned bool, err error) {
 	const local = "2006-01-02T15:04:05"
 	if t, err := time.Parse(local, arg); err == nil && !strings.ContainsAny(arg, ".,") {
-		s.at, s.text, zoned = time.Unix(instantOf(t.Unix(), s.loc), 0), "@at "+t.Format(local), true
+		s.wall = t.Unix()
+		s.at, s.text, zoned = time.Unix(instantOf(s.wall, s.loc), 0), "@at "+t.Format(local), true
 	} else if t, err := time.Parse(time.RFC3339, arg); err == nil && t.Nanosecond() == 0 {
 		s.at, s.text = t, "@at "+t.Format(time.RFC3339)
 	} else {

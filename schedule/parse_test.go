@@ -109,8 +109,17 @@ func TestBadTexts(t *testing.T) {
 		{"0 0 0 29 2 * 2027", "in the years 2027"},
 		{"0 0 31 * *\x00", "is not a character"},
 		{"0 0 * * \u017fun", "is not a character"},
-		{"0 0 *\n* *", "is not a character"},
-		{"@reboot", "@reboot: is not supported"},
+		{"0 0 *\n* *", "schedule 1 of the list: 3 fields"},
+		{"0 9 * * *\n0 24 * * *", "schedule 2 of the list: hour: 24 is not in 0-23"},
+		{"0 9 * * *;", "one schedule of the list is empty"},
+		{"0 9 * * *;;@daily", "one schedule of the list is empty"},
+		{"@every 1500ms; @daily", "schedule 1 of the list: @every: 1.5s is not in whole seconds"},
+		{strings.Repeat("@daily;", 16) + "@hourly", "17 schedules are more than 16"},
+		{"0 0 *\v* *", "is not a character"},
+		{"DST=never 30 2 * * *", "dst: never is not one of once, skip, both"},
+		{"DST= 30 2 * * *", "dst: is not one of once, skip, both"},
+		{"DST=skip", "is empty"},
+		{"@reboot now", "@reboot: now is too much"},
 		{"@always", "@always is not a macro"},
 		{"@5minutes", "is not a macro"},
 		{"@", "is not a macro"},
@@ -200,6 +209,15 @@ func TestCanonical(t *testing.T) {
 		{"@at 2026-12-24T18:00:00", "CRON_TZ=Europe/Berlin @at 2026-12-24T18:00:00", berlin},
 		{"@at 2026-12-24T18:00:00+01:00", "@at 2026-12-24T18:00:00+01:00", berlin},
 		{"TZ=Asia/Tokyo @every 2h", "@every 2h", berlin},
+		{"@REBOOT", "@reboot", berlin},
+		{"@reboot\n 0  9 * * *\r\nTZ=Asia/Tokyo @daily", "@reboot\n0 9 * * *\nCRON_TZ=Asia/Tokyo @daily", nil},
+		{"0 9 * * *; @every 90s;CRON_TZ=UTC @daily", "CRON_TZ=Europe/Berlin 0 9 * * *\n@every 1m30s\nCRON_TZ=UTC @daily", berlin},
+		{"0 9 * * *; 00 09 * * *", "0 9 * * *", nil},
+		{"DST=Skip 30 2 * * *", "DST=skip 30 2 * * *", nil},
+		{"DST=both TZ=Asia/Tokyo 30 2 * * *", "CRON_TZ=Asia/Tokyo DST=both 30 2 * * *", nil},
+		{"TZ=Asia/Tokyo DST=once 30 2 * * *", "CRON_TZ=Asia/Tokyo DST=once 30 2 * * *", nil},
+		{"DST=both */30 2 * * *", "*/30 2 * * *", nil},
+		{"DST=both @every 2h", "@every 2h", nil},
 	} {
 		opt := schedule.Options{Location: row.loc, Now: present}
 		s := mustParse(t, row.text, opt)
@@ -234,21 +252,33 @@ func TestZone(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	for text, want := range map[string]string{
-		"*/15 * * * *":        "",
-		"0 9 * * 1-5":         "",
-		"0 9 13 * FRI":        "",
-		"@daily":              "",
-		"0 0 0 1 1 * 2030":    "",
-		"*/45 * * * *":        "minute: */45 does not divide 60",
-		"0 */5 * * *":         "hour: */5 does not divide 24",
-		"0 0 1 */5 *":         "month: */5 does not divide 12",
-		"H/45 * * * *":        "minute: H/45 does not divide 60",
-		"0 0 * * */2":         "day of week: */2 starts again each Sunday",
-		"0 0 * * 1-6/2":       "day of week: 1-6/2 starts again",
-		"0 0 * * * *":         "6 fields: the first is the second",
-		"0 0 */2 * 1":         "a day must match both",
-		"TZ=UTC */7 * * * *":  "minute: */7 does not divide 60",
-		"0-50/25,*/7 * * * *": "minute: */7 does not divide 60",
+		"*/15 * * * *":            "",
+		"0 9 * * 1-5":             "",
+		"0 9 * * MON#1,FRIL":      "",
+		"@daily":                  "",
+		"0 0 0 1 1 * 2030":        "",
+		"0 9 * * *; @every 90s":   "",
+		"0 9 13 * FRI":            "a day that matches one of them is enough",
+		"*/45 * * * *":            "minute: */45 is 0 and 45, and begins again each hour, so the last gap is 15 minutes and not 45; for even ones write @every 45m",
+		"0 */5 * * *":             "hour: */5 is 0, 5 ... 20, and begins again each day, so the last gap is 4 hours and not 5",
+		"0 0 1 */5 *":             "month: */5 is 1, 6 and 11, and begins again each year, so the last gap is 2 months and not 5",
+		"H/45 * * * *":            "begins again each hour, so the last gap is 15 minutes and not 45",
+		"*/59 * * * *":            "minute: */59 is 0 and 59, and begins again each hour, so the last gap is 1 minute and not 59",
+		"0 0 * * */2":             "day of week: */2 is SUN,TUE,THU,SAT, and begins again each Sunday",
+		"* * * * */2":             "day of week: */2 is SUN,TUE,THU,SAT, and begins again each Sunday",
+		"0 0 * * 1-6/2":           "day of week: 1-6/2 is MON,WED,FRI, and begins again",
+		"0 0 */2 * *":             "day of month: */2 is 1, 3 ... 31, and begins again on the 1st of each month",
+		"30 0 9 * * *":            "6 fields: the first, 30, is the second here and 0 the minute; tools that read a year last",
+		"0 0 0 * * 2 2030":        "day of week 2: 1 is Monday here, as in cron(8), and Sunday in Quartz",
+		"0 0 * * 5L":              "day of week 5L: 1 is Monday here",
+		"0 0 * * 2#1":             "day of week 2#1: 1 is Monday here",
+		"0 0 *,1 * 1":             "a day must match both",
+		"TZ=UTC */7 * * * *":      "minute: */7 is 0, 7 ... 56",
+		"0-50/25,*/7 * * * *":     "minute: */7 is 0, 7 ... 56",
+		"@reboot":                 "one run each time that a host starts",
+		"0 9 * * *; 0 9 * * *":    "the schedule 0 9 * * * is listed twice",
+		"@hourly; */45 * * * *":   "minute: */45",
+		"H/45 * * * *; @midnight": "begins again each hour",
 	} {
 		s := mustParse(t, text, schedule.Options{})
 		got := s.Warnings()
@@ -266,7 +296,7 @@ func TestWarnings(t *testing.T) {
 
 func TestKind(t *testing.T) {
 	for text, want := range map[string]schedule.Kind{
-		"0 9 * * *": schedule.Cron, "@daily": schedule.Cron, "@every 90s": schedule.Every, "@in 5m": schedule.At, "@at 2030-01-01T00:00:00": schedule.At,
+		"@reboot": schedule.Reboot, "@reboot; @daily": schedule.List, "0 9 * * *": schedule.Cron, "@daily": schedule.Cron, "@every 90s": schedule.Every, "@in 5m": schedule.At, "@at 2030-01-01T00:00:00": schedule.At,
 	} {
 		s := mustParse(t, text, schedule.Options{Now: present})
 		period, ok := s.Period()

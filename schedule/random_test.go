@@ -3,6 +3,7 @@ package schedule_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ var zones = []string{
 
 func zone(t testing.TB, name string) *time.Location {
 	t.Helper()
-	loc, err := time.LoadLocation(name)
+	loc, err := loadZone(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,24 +85,29 @@ func randomExpr(r *rand.Rand, seconds bool) string {
 	if r.IntN(2) == 0 {
 		parts[4] = pick(randomField(r, 0, 7), "SUN", "fri-sun", "0L", "5#3", "SUNL,1#1", "MON-FRI", "*/2")
 	}
+	if r.IntN(12) == 0 {
+		parts[0] = pick("H", "H/7", "H(10-40)/9", "H(0-29),45")
+	}
 	if seconds {
 		parts = append([]string{randomField(r, 0, 59)}, parts...)
 		if r.IntN(3) == 0 {
 			parts = append(parts, pick("*", "*/2", "2006-2030", "2026", "1990-2098/3"))
 		}
 	}
-	return strings.Join(parts, " ")
+	return pick("", "", "", "DST=skip ", "DST=both ") + strings.Join(parts, " ")
 }
 
 // TestRandomAgainstOracle compares all due times in a window with those that the oracle finds by looking at each instant.
-func TestRandomAgainstOracle(t *testing.T) {
+func TestRandomAgainstOracle(t *testing.T) { eachZoneData(t, randomAgainstOracle) }
+
+func randomAgainstOracle(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 1))
 	from, through := time.Date(2006, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2046, 1, 1, 0, 0, 0, 0, time.UTC)
-	cases := 80
-	if testing.Short() {
-		cases = 20
+	cases := 30
+	if os.Getenv("WCRON_CI") == "1" {
+		cases = 300
 	}
 	for _, name := range zones {
 		loc := zone(t, name)
@@ -109,7 +115,7 @@ func TestRandomAgainstOracle(t *testing.T) {
 		for i := range cases {
 			seconds := i%5 == 0
 			expr := randomExpr(r, seconds)
-			s, err := schedule.Parse(expr, schedule.Options{Location: loc})
+			s, err := schedule.Parse(expr, schedule.Options{Location: loc, Name: jobName})
 			if err != nil {
 				if strings.Contains(err.Error(), "no such date") {
 					continue
@@ -127,7 +133,7 @@ func TestRandomAgainstOracle(t *testing.T) {
 				}
 			}
 			after := time.Unix(start, r.Int64N(2)*r.Int64N(1e9))
-			compare(t, seed, expr, s, newOracle(expr, loc), after, after.Add(window))
+			compare(t, seed, expr, s, loc, newOracle(expr, loc), after, after.Add(window))
 			if t.Failed() {
 				return
 			}
@@ -135,23 +141,25 @@ func TestRandomAgainstOracle(t *testing.T) {
 	}
 }
 
-func compare(t *testing.T, seed uint64, expr string, s *schedule.Spec, o *oracle, after, through time.Time) {
+func compare(t *testing.T, seed uint64, expr string, s *schedule.Spec, loc *time.Location, o brute, after, through time.Time) {
 	t.Helper()
 	at := after
 	for _, want := range o.times(after, through, 100_000) {
 		if got := s.Next(at); !got.Equal(want) {
-			t.Errorf("seed %d: %q in %s: Next(%s) = %s, want %s", seed, expr, o.loc, at.In(o.loc).Format(time.RFC3339Nano), got, want)
+			t.Errorf("seed %d: %q in %s: Next(%s) = %s, want %s", seed, expr, loc, at.In(loc).Format(time.RFC3339Nano), got, want)
 			return
 		}
 		at = want
 	}
 	if got := s.Next(at); !got.IsZero() && !got.After(through) {
-		t.Errorf("seed %d: %q in %s: Next(%s) = %s, want none before %s", seed, expr, o.loc, at.In(o.loc), got, through)
+		t.Errorf("seed %d: %q in %s: Next(%s) = %s, want none before %s", seed, expr, loc, at.In(loc), got, through)
 	}
 }
 
 // TestSparseAgainstOracle compares single answers that are far away.
-func TestSparseAgainstOracle(t *testing.T) {
+func TestSparseAgainstOracle(t *testing.T) { eachZoneData(t, sparseAgainstOracle) }
+
+func sparseAgainstOracle(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 2))
@@ -179,7 +187,10 @@ func TestInvariants(t *testing.T) {
 	for i := range 2000 {
 		loc := zone(t, zones[r.IntN(len(zones))])
 		expr := randomExpr(r, i%3 == 0)
-		s, err := schedule.Parse(expr, schedule.Options{Location: loc})
+		if i%7 == 0 {
+			expr += "; @every 7h; " + randomExpr(r, false)
+		}
+		s, err := schedule.Parse(expr, tableOptions(loc))
 		if err != nil {
 			continue
 		}

@@ -26,6 +26,8 @@ type Options struct {
 	// Now is when the job was created. @in counts from it when Anchor is zero, and an @at that is not after it is refused.
 	// Zero: not known; @in then needs an Anchor and a past @at is accepted.
 	Now time.Time
+	// DST is what fixed-time expressions do when the clock changes; empty is Once. A DST= in the text wins over it.
+	DST DST
 }
 
 // Kind is the sort of times that a Spec has.
@@ -38,15 +40,23 @@ const (
 	Every
 	// At is a single time (@at, @in).
 	At
+	// Reboot has no times: it is for the start of a host (@reboot).
+	Reboot
+	// List is several of the above.
+	List
 )
 
-// String returns "cron", "every" or "at".
+// String returns "cron", "every", "at", "reboot" or "list".
 func (k Kind) String() string {
 	switch k {
 	case Every:
 		return "every"
 	case At:
 		return "at"
+	case Reboot:
+		return "reboot"
+	case List:
+		return "list"
 	default:
 		return "cron"
 	}
@@ -67,16 +77,20 @@ type Spec struct {
 
 	cal    *calendar     // Cron
 	fixed  bool          // Cron: clock changes are compensated
+	dst    DST           // Cron: how; never empty
+	over   int64         // Cron: from this instant on there are no more times; never: there are
 	period time.Duration // Every
 	anchor time.Time     // Every; zero: none
 	at     time.Time     // At
+	wall   int64         // At: the wall clock's time that was asked for; noWall: it was given with an offset
+	list   []*Spec       // List
 }
 
 var _ Schedule = (*Spec)(nil)
 
 // Next returns the first time of s strictly after its argument, in s's zone, or the zero time if there is none within about
 // a hundred years or before the year 10000. Times of a calendar expression are whole seconds. Next takes microseconds, never
-// more than about a millisecond, and does not allocate.
+// a millisecond, and does not allocate. The time of a list is the earliest of its schedules'.
 func (s *Spec) Next(after time.Time) time.Time {
 	sec := after.Unix()
 	if sec >= maxUnix {
@@ -86,6 +100,10 @@ func (s *Spec) Next(after time.Time) time.Time {
 		sec, after = minUnix, time.Unix(minUnix, 0)
 	}
 	switch s.kind {
+	case List:
+		return s.nextOfList(after)
+	case Reboot:
+		return time.Time{}
 	case Every:
 		return s.nextEvery(after)
 	case At:
@@ -101,13 +119,25 @@ func (s *Spec) Next(after time.Time) time.Time {
 	return time.Unix(due, 0).In(s.loc)
 }
 
-// String returns the canonical text. Two texts with the same canonical text have the same times under the same Options, and
-// the canonical text of a canonical text is itself: a difference means that the schedule was changed. Macros and H are kept
-// as written; the zone is part of the text unless it is UTC by default or has no bearing on the times.
+// String returns the canonical text; that of a list has one line for each schedule. Two texts with the same canonical text have
+// the same times under the same Options, and the canonical text of a canonical text is itself: a difference means that the schedule
+// was changed. Macros and H are kept as written. The zone is part of the text unless it is UTC by default, and a DST other than Once
+// is, both where they have a bearing on the times.
 func (s *Spec) String() string { return s.text }
 
-// Location returns the zone in which the text is read and Next answers. It is never nil.
+// Location returns the zone in which the text is read and Next answers. It is never nil. A list whose schedules have different
+// zones has that of its Options.
 func (s *Spec) Location() *time.Location { return s.loc }
+
+// Reboot reports whether s asks for a run when a host starts: it is an @reboot, or a list that has one.
+func (s *Spec) Reboot() bool {
+	for _, m := range s.list {
+		if m.kind == Reboot {
+			return true
+		}
+	}
+	return s.kind == Reboot
+}
 
 // Kind returns the sort of times that s has.
 func (s *Spec) Kind() Kind { return s.kind }

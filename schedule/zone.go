@@ -11,6 +11,7 @@ const (
 	// maxHops bounds a search whose every match falls into a skipped stretch. A year costs at most six hops.
 	maxHops = 1000
 	never   = int64(1) << 62
+	noWall  = -never
 )
 
 // segment is a stretch of time in which a zone's offset is constant. All values are in seconds.
@@ -69,41 +70,70 @@ func (w *wallSearch) find(from int64) int64 {
 }
 
 // nextInstant returns the first instant at or after from at which the calendar is due in s's zone, under the rules of cron(8)
-// for clock changes: this function is the whole of that policy. It walks the zone's segments, and jumps to the neighbourhood
-// of the next matching wall-clock time when that is far away.
+// for clock changes or those of s.dst: this function is the whole of that policy. It walks the zone's segments, and jumps to the
+// neighbourhood of the next matching wall-clock time when that is far away.
 func (s *Spec) nextInstant(from int64) (int64, bool) {
+	due, _, ok := s.search(from)
+	return due, ok
+}
+
+// search is nextInstant, and tells how many segments it looked at.
+func (s *Spec) search(from int64) (due int64, hops int, ok bool) {
+	if from >= s.over {
+		return 0, 0, false
+	}
 	day, _ := floorDiv(from, secondsPerDay)
 	year, _, _ := civil(day)
 	search := wallSearch{cal: s.cal, last: s.cal.lastYear(year), from: never}
-	for range maxHops {
+	if s.over != never {
+		search.last = min(search.last, settledYear)
+	}
+	for hops = 1; hops <= maxHops; hops++ {
 		seg := segmentAt(from, s.loc)
 		if s.fixed && from-seg.start <= maxShift {
 			shift := seg.shift(s.loc)
 			switch {
-			case shift > 0 && shift <= maxShift && from == seg.start:
+			case shift > 0 && shift <= maxShift && from == seg.start && s.dst != Skip:
 				// The wall clock skipped [start+offset-shift, start+offset).
 				if search.find(seg.start+seg.offset-shift) < seg.start+seg.offset {
-					return seg.start, true
+					return seg.start, hops, true
 				}
-			case shift < 0 && shift >= -maxShift:
+			case shift < 0 && shift >= -maxShift && s.dst != Both:
 				from = max(from, seg.start-shift)
 			}
 		}
 		var match int64
 		if from < seg.end {
 			if match = search.find(from + seg.offset); match < never && match-seg.offset < seg.end {
-				return match - seg.offset, match-seg.offset <= maxUnix
+				return match - seg.offset, hops, match-seg.offset <= maxUnix
 			}
 		}
 		if seg.end == never {
-			return 0, false
+			return 0, hops, false
 		}
 		from = afterSegment(seg, search)
 		if from > maxUnix {
-			return 0, false
+			return 0, hops, false
 		}
 	}
-	return 0, false
+	return 0, hops, false
+}
+
+// settledYear is when every rule that zones have today has been in force for a while; those that are listed year by year
+// beyond it (Morocco's, until 2087) are within a horizon of it.
+const settledYear = 2040
+
+// settle finds out whether s has times after the zones' rules have settled. The calendar comes round within 40 years, so what is
+// not due within a hundred years from then on, because a clock change swallows each of its times, never is; and no search needs to
+// go there. This keeps a list of such schedules from taking its time each time.
+func (s *Spec) settle() {
+	if s.kind != Cron || s.loc == time.UTC {
+		return
+	}
+	settled := dayNumber(settledYear, 1, 1) * secondsPerDay
+	if _, ok := s.nextInstant(settled); !ok {
+		s.over = settled
+	}
 }
 
 // afterSegment returns where to go on when a segment holds no match: at its end, or shortly before the next match when

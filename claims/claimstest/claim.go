@@ -227,7 +227,6 @@ func claimBusyAddedAgain(w *world) {
 }
 
 func claimLanes(w *world) {
-	w.lanes = 2
 	w.minutely("a")
 	var toks []claims.Token
 	for i := range 3 {

@@ -83,7 +83,7 @@ func TestAuditFindsDamageInDatabase(t *testing.T) {
 		opt    func(o *claims.AuditOptions)
 	}{
 		{"double-claim", flies, `INSERT INTO claims SELECT 'other', job, lane + 9, seq - 1, owner, 'a@other', slot_at, slot_kind, attempt, claimed_at,
-			deadline, cancel_at, cancel_by FROM claims WHERE ?1 > '' AND run_id = ?2`, nil},
+			deadline, cancel_at, cancel_by, '', lanes, 0 FROM claims WHERE ?1 > '' AND run_id = ?2`, nil},
 		{"claim-without-run", flies, `DELETE FROM runs WHERE ?1 > '' AND run_id = ?2`, nil},
 		{"claim-without-run", flies, `UPDATE runs SET outcome = 'ok' WHERE ?1 > '' AND run_id = ?2`, nil},
 		{"run-without-claim", flies, `DELETE FROM claims WHERE ?1 > '' AND run_id = ?2`, nil},
@@ -157,7 +157,7 @@ func TestRepair(t *testing.T) {
 
 		{"claim-without-run", flies, `DELETE FROM runs WHERE ?1 > '' AND run_id = ?2`, ""},
 		{"double-claim", flies, `INSERT INTO claims SELECT 'other', job, lane + 9, seq - 1, owner, 'a@other', slot_at, slot_kind, attempt, claimed_at,
-			deadline, cancel_at, cancel_by FROM claims WHERE ?1 > '' AND run_id = ?2`, ""},
+			deadline, cancel_at, cancel_by, '', lanes, 0 FROM claims WHERE ?1 > '' AND run_id = ?2`, ""},
 		{"slot-verdict", okSlot, `UPDATE slots SET verdict = 'failed' WHERE slot_id = ?1 AND ?2 = ''`, ""},
 		{"slot-missing", skipped, `DELETE FROM slots WHERE slot_id = ?1 AND ?2 = ''`, ""},
 		{"state-not-ok", okRun, `UPDATE state SET seq = seq + 1 WHERE ?1 > '' AND run_id = ?2`, ""},

@@ -28,7 +28,7 @@ func dump(t testing.TB, s claims.History) []string {
 	fail(err)
 	for _, j := range jobs {
 		lines = append(lines, jobLine(j))
-		state, err := s.State(ctx, j.Name)
+		state, _, err := s.State(ctx, j.Name)
 		fail(err)
 		for _, e := range state {
 			add("state of %s: %q = %q by run %s seq %d of %s", j.Name, e.Key, e.Value, e.RunID, e.Seq-j.Born, e.Job)
@@ -37,12 +37,13 @@ func dump(t testing.TB, s claims.History) []string {
 	open, err := s.Open(ctx)
 	fail(err)
 	for _, o := range open {
-		add("open %s %s attempt %d by %s at %s until %s cancel %s by %q", o.RunID, o.Slot.ID, o.Attempt, o.Owner, at(o.ClaimedAt), at(o.Deadline), at(o.Cancel), o.CancelBy)
+		add("open %s %s attempt %d by %s at %s until %s cancel %s by %q for %s, of %d lanes", o.RunID, o.Slot.ID, o.Attempt, o.Owner, at(o.ClaimedAt), at(o.Deadline), at(o.Cancel), o.CancelBy,
+			o.CancelFor, o.Lanes)
 	}
 	pending, err := s.Pending(ctx)
 	fail(err)
 	for _, p := range pending {
-		add("pending %s attempt %d at %s due %s input %s by %q", p.Slot.ID, p.Attempt, at(p.Slot.At), at(p.Due), p.Input, p.By)
+		add("pending %s attempt %d at %s due %s input %s by %q stands for %d", p.Slot.ID, p.Attempt, at(p.Slot.At), at(p.Due), p.Input, p.By, p.StandsFor)
 	}
 	runs, err := s.Runs(ctx, claims.RunQuery{Limit: -1})
 	fail(err)
@@ -50,6 +51,9 @@ func dump(t testing.TB, s claims.History) []string {
 	for _, r := range runs {
 		if r.Outcome == claims.Discarded {
 			r.Cause, r.Reason = "", ""
+		}
+		if r.Cause == claims.StateConflict {
+			r.Reason = ""
 		}
 		add("run %s %s attempt %d by %s digest %s from %s to %s: %s %s %q stands for %d, %d bytes %s, late %s %s", r.RunID, r.Slot.ID, r.Attempt,
 			r.Owner, r.Digest, at(r.ClaimedAt), at(r.EndedAt), r.Outcome, r.Cause, r.Reason, r.StandsFor, r.Output.Bytes, r.Output.Digest, at(r.LateAt), r.Late)

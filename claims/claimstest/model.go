@@ -35,14 +35,17 @@ type book struct {
 
 type row struct {
 	claims.Job
-	life int // grows when the job is removed: a claim of an earlier life is discarded
+	life     int              // grows when the job is removed: a claim of an earlier life is discarded
+	stateRev int64            // commits that changed its state
+	touched  map[string]int64 // by key of its state, deleted ones included: the commit that changed it last
 }
 
 type flight struct {
 	claims.Open
-	life  int
-	input []byte // of the manual request, for the next attempt
-	by    string
+	life     int
+	input    []byte // of the manual request, for the next attempt
+	by       string
+	stateRev int64 // as of the claim
 }
 
 // NewModel makes an empty store.
@@ -101,13 +104,13 @@ func (m *Model) Put(ctx context.Context, now time.Time, source string, jobs []cl
 func (m *Model) put(now time.Time, source string, p claims.Put) claims.Job {
 	j := m.jobs[p.Name]
 	if j == nil {
-		j = &row{Job: claims.Job{Name: p.Name, Removed: now}}
+		j = &row{Job: claims.Job{Name: p.Name, Removed: now, Lanes: 1}, touched: map[string]int64{}}
 		m.jobs[p.Name] = j
 	}
 	was := j.Job
 	if !j.Removed.IsZero() {
 		j.Job = claims.Job{Name: p.Name, Seq: j.Seq, Born: j.Seq, Definition: p.Definition, Schedule: p.Schedule, Timezone: p.Timezone,
-			NotBefore: p.NotBefore, NotAfter: p.NotAfter, Anchor: now, Next: p.First, Rev: j.Rev}
+			NotBefore: p.NotBefore, NotAfter: p.NotAfter, Anchor: now, Next: p.First, Rev: j.Rev, Lanes: j.Lanes}
 	}
 	j.Source = source
 	if j.Schedule != p.Schedule || j.Timezone != p.Timezone || !j.NotBefore.Equal(p.NotBefore) || !j.NotAfter.Equal(p.NotAfter) {
@@ -225,7 +228,7 @@ func (m *Model) cancel(now time.Time, r claims.Request) error {
 	for _, o := range m.open {
 		if o.RunID == r.RunID {
 			if o.Cancel.IsZero() {
-				o.Cancel, o.CancelBy = now, r.By
+				o.Cancel, o.CancelBy, o.CancelFor = now, r.By, claims.Cancelled
 				m.rev++
 			}
 			return nil

@@ -60,21 +60,35 @@ func (m *Model) claim(now time.Time, owner string, c claims.Claim) claims.Claime
 	if at < 0 {
 		return stale
 	}
+	if m.held(j, c) {
+		return claims.Claimed{Status: claims.Busy}
+	}
+	replaces := c.Overlap == claims.OverlapReplace && c.Slot.Kind == claims.Scheduled
 	if holder := m.holder(c); holder != "" {
+		if replaces {
+			m.cancelAll(now, c.Slot)
+		}
 		return claims.Claimed{Status: claims.Busy, Holder: holder}
 	}
 	p := m.pending[at]
 	m.pending = slices.Delete(m.pending, at, at+1)
-	return m.take(now, owner, j, c, p)
+	var gone []claims.Pending
+	if replaces {
+		gone = m.skipOlder(c)
+	}
+	a := m.take(now, owner, j, c, p)
+	a.Replaced = gone
+	return a
 }
 
 func (m *Model) claimDue(now time.Time, owner string, j *row, c claims.Claim) claims.Claimed {
 	held := j.Paused || j.Disabled != "" || !j.SkipAt.IsZero() && j.SkipAt.Equal(c.Slot.At)
-	if c.From.IsZero() || !j.Next.Equal(c.From) || j.Done || held && c.RunID != "" {
+	waits := c.Overlap == claims.OverlapQueue || c.Overlap == claims.OverlapReplace
+	if c.From.IsZero() || !j.Next.Equal(c.From) || j.Done || held && (c.RunID != "" || waits) {
 		return claims.Claimed{Status: claims.Stale}
 	}
 	holder := m.holder(c)
-	if c.RunID != "" && holder != "" && c.IfBusy == "" {
+	if c.RunID != "" && holder != "" && c.IfBusy == "" && !waits || c.RunID != "" && holder == "" && m.usedUp(j, c) {
 		return claims.Claimed{Status: claims.Busy, Holder: holder}
 	}
 	for _, p := range c.Passed {
@@ -83,6 +97,8 @@ func (m *Model) claimDue(now time.Time, owner string, j *row, c claims.Claim) cl
 	j.Next = c.Next
 	m.changed(j)
 	switch {
+	case waits:
+		return m.line(now, owner, j, c, holder)
 	case c.RunID == "":
 		return claims.Claimed{Status: claims.Passing}
 	case holder != "":
@@ -117,10 +133,12 @@ func (m *Model) holder(c claims.Claim) string {
 
 func (m *Model) take(now time.Time, owner string, j *row, c claims.Claim, p claims.Pending) claims.Claimed {
 	j.Seq++
+	lanes := max(c.Lanes, 1)
+	j.Lanes = max(j.Lanes, lanes)
 	m.changed(j)
 	tok := claims.Token{Job: j.Name, Seq: j.Seq, RunID: c.RunID}
-	m.open = append(m.open, &flight{life: j.life, input: p.Input, by: p.By, Open: claims.Open{Token: tok, Slot: c.Slot,
-		Attempt: c.Attempt, Owner: owner, ClaimedAt: now, Deadline: c.Deadline}})
+	m.open = append(m.open, &flight{life: j.life, stateRev: j.stateRev, input: p.Input, by: p.By, Open: claims.Open{Token: tok, Slot: c.Slot,
+		Attempt: c.Attempt, Owner: owner, ClaimedAt: now, Deadline: c.Deadline, Lanes: lanes}})
 	m.runs = append(m.runs, &claims.Run{Token: tok, Slot: c.Slot, Attempt: c.Attempt, Owner: owner, Digest: c.Digest, ClaimedAt: now,
 		Deadline: c.Deadline, Outcome: claims.Running, StandsFor: c.StandsFor})
 	m.slot(c.Slot, "", "", c.RunID)
@@ -136,11 +154,10 @@ func (m *Model) Finalize(ctx context.Context, now time.Time, items []claims.Fina
 	defer leave()
 	var got []claims.Finalized
 	for _, f := range items {
-		s, err := m.finalize(now, f)
+		a, err := m.finalize(now, f)
 		if err != nil {
 			return nil, err
 		}
-		a := claims.Finalized{Status: s}
 		if j := m.jobs[f.Job]; j != nil {
 			a.Job = j.Job
 		}
@@ -149,30 +166,39 @@ func (m *Model) Finalize(ctx context.Context, now time.Time, items []claims.Fina
 	return got, nil
 }
 
-func (m *Model) finalize(now time.Time, f claims.Final) (claims.FinalStatus, error) {
+func (m *Model) finalize(now time.Time, f claims.Final) (claims.Finalized, error) {
+	is := func(s claims.FinalStatus) claims.Finalized { return claims.Finalized{Status: s} }
 	run := m.findRun(f.RunID)
 	if run == nil || run.Token != f.Token {
-		return claims.Fenced, nil
+		return is(claims.Fenced), nil
 	}
 	if run.Outcome != claims.Running {
 		same := run.EndedAt.Equal(f.EndedAt)
 		switch {
 		case same && run.Outcome == f.Outcome:
-			return claims.AlreadyFinal, nil
+			return is(claims.AlreadyFinal), nil
 		case same && run.Outcome == claims.Discarded:
-			return claims.Dropped, nil
+			return is(claims.Dropped), nil
+		case same && run.Cause == claims.StateConflict && f.Outcome == claims.OK:
+			return claims.Finalized{Status: claims.Conflicted, Reason: run.Reason}, nil
 		case run.LateAt.IsZero():
 			run.LateAt, run.Late = now, f.Outcome
-			return claims.Fenced, m.keep(run, f.Output)
+			return is(claims.Fenced), m.keep(run, f.Output)
 		}
-		return claims.Fenced, nil
+		return is(claims.Fenced), nil
 	}
 	at := slices.IndexFunc(m.open, func(o *flight) bool { return o.RunID == f.RunID })
 	o, j := m.open[at], m.jobs[f.Job]
 	if err := m.keep(run, f.Output); err != nil {
-		return "", err
+		return claims.Finalized{}, err
 	}
 	m.open = slices.Delete(m.open, at, at+1)
+	answer := is(claims.Done)
+	if why := m.conflict(j, o, f); why != "" {
+		answer = claims.Finalized{Status: claims.Conflicted, Reason: why}
+		f.Outcome, f.Cause, f.Reason, f.Retry = claims.Failed, claims.StateConflict, why, f.Again
+		f.Strike = f.Strike.Conflicted()
+	}
 	run.Outcome, run.Cause, run.ExitCode, run.Reason, run.Evidence = f.Outcome, f.Cause, f.ExitCode, f.Reason, f.Evidence
 	run.StartedAt, run.EndedAt, run.Memory, run.Fuel = f.StartedAt, f.EndedAt, f.Memory, f.Fuel
 	counted := f.Counts && o.life == j.life && !slices.ContainsFunc(m.runs, func(r *claims.Run) bool {
@@ -183,10 +209,10 @@ func (m *Model) finalize(now time.Time, f claims.Final) (claims.FinalStatus, err
 	if o.life != j.life {
 		run.Outcome = claims.Discarded
 		m.slot(o.Slot, claims.Verdict(claims.Discarded), f.Reason, "")
-		return claims.Dropped, nil
+		return is(claims.Dropped), nil
 	}
 	m.close(now, j, o, f)
-	return claims.Done, nil
+	return answer, nil
 }
 
 // close records what an attempt of a job that still exists came to.
@@ -196,6 +222,7 @@ func (m *Model) close(now time.Time, j *row, o *flight, f claims.Final) {
 		j.Repeats++
 		if f.Repeat > 0 && j.Repeats >= f.Repeat {
 			j.Done, j.Next = true, time.Time{}
+			m.dropQueue(j.Name)
 		}
 	}
 	if f.Disable != "" {
@@ -211,7 +238,7 @@ func (m *Model) close(now time.Time, j *row, o *flight, f claims.Final) {
 		}
 	}
 	if f.Outcome == claims.OK {
-		m.write(f)
+		m.write(j, f)
 	}
 	m.changed(j)
 	if f.Retry.IsZero() {
@@ -222,8 +249,14 @@ func (m *Model) close(now time.Time, j *row, o *flight, f claims.Final) {
 }
 
 // write keeps the state that a run which is ok has written.
-func (m *Model) write(f claims.Final) {
+func (m *Model) write(j *row, f claims.Final) {
+	if len(f.State) > 0 {
+		j.stateRev++
+	}
 	for _, w := range f.State {
+		if _, there := m.state[f.Job][w.Key]; there || !w.Delete {
+			j.touched[w.Key] = j.stateRev
+		}
 		if m.state[f.Job] == nil {
 			m.state[f.Job] = map[string]claims.StateEntry{}
 		}

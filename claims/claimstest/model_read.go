@@ -168,19 +168,23 @@ func limit[T any](rows []T, n int) []T {
 }
 
 // State implements claims.History.
-func (m *Model) State(ctx context.Context, job string) ([]claims.StateEntry, error) {
+func (m *Model) State(ctx context.Context, job string) ([]claims.StateEntry, int64, error) {
 	leave, err := m.enter(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer leave()
+	var rev int64
+	if j := m.jobs[job]; j != nil {
+		rev = j.stateRev
+	}
 	var all []claims.StateEntry
 	for _, e := range m.state[job] {
 		e.Value = slices.Clone(e.Value)
 		all = append(all, e)
 	}
 	slices.SortFunc(all, func(x, y claims.StateEntry) int { return strings.Compare(x.Key, y.Key) })
-	return all, nil
+	return all, rev, nil
 }
 
 // Output implements claims.History.

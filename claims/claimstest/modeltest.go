@@ -30,7 +30,6 @@ const modelSteps = 100
 
 func newPlayer(t *testing.T, h Harness, rng *rand.Rand, answers map[string]int) *player {
 	p := &player{world: newWorld(t, h), model: NewModel(), rng: rng, answers: answers, ahead: map[string]time.Duration{}}
-	p.lanes = 2
 	p.stores = []claims.Store{p.s}
 	if h.Again != nil {
 		p.stores = append(p.stores, p.again())

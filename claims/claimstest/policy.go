@@ -1,6 +1,7 @@
 package claimstest
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -209,7 +210,8 @@ func policyBackfill(w *world) {
 	for range 2 { // the answer was lost
 		w.request(claims.Request{Kind: claims.Fill, Job: "a", ID: "f1", Times: times, By: "ann"})
 	}
-	for i, p := range w.pending(3) {
+	byTime := func(a, b claims.Pending) int { return a.Slot.At.Compare(b.Slot.At) } // which is left open by the contract
+	for i, p := range slices.SortedFunc(slices.Values(w.pending(3)), byTime) {
 		if p.Slot.Kind != claims.Backfill || !p.Slot.At.Equal(times[i]) || p.By != "ann" || p.Attempt != 1 || !p.Due.Equal(w.now) ||
 			p.Slot.ID != claims.BackfillSlot("a", times[i], "f1").ID {
 			w.Errorf("pending %d: %+v", i, p)

@@ -29,7 +29,7 @@ func setKey(key, value string) claims.StateWrite {
 // state expects what a job has: "key=value" by key.
 func (w *world) state(job string, want ...string) []claims.StateEntry {
 	w.Helper()
-	all, err := w.s.State(w.ctx, job)
+	all, _, err := w.s.State(w.ctx, job)
 	w.must(err)
 	var got []string
 	for _, e := range all {
@@ -176,7 +176,7 @@ func stateAgain(w *world) {
 	other := w.again()
 	w.minutely("a")
 	w.wrote("a", claims.OK, setKey("x", "1"))
-	all, err := other.State(w.ctx, "a")
+	all, _, err := other.State(w.ctx, "a")
 	w.must(err)
 	if len(all) != 1 || string(all[0].Value) != "1" {
 		w.Errorf("%+v", all)

@@ -26,16 +26,15 @@ const (
 // world is one scenario: a store, a clock that moves when told, and run ids.
 type world struct {
 	*testing.T
-	h     Harness
-	s     claims.Store
-	ctx   context.Context
-	now   time.Time
-	ids   atomic.Int64
-	lanes int // of every job, for the audit
+	h   Harness
+	s   claims.Store
+	ctx context.Context
+	now time.Time
+	ids atomic.Int64
 }
 
 func newWorld(t *testing.T, h Harness) *world {
-	w := &world{T: t, h: h, ctx: context.Background(), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), lanes: 1}
+	w := &world{T: t, h: h, ctx: context.Background(), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	w.s = h.open(t)
 	w.join(w.s, alpha)
 	w.join(w.s, beta)
@@ -308,13 +307,13 @@ func (w *world) verdict(job string, want map[claims.Verdict]int64) {
 // audit expects no finding. The scenarios leave claims open and slots due on purpose, hence the grace.
 func (w *world) audit() {
 	w.Helper()
-	auditStore(w.T, w.s, w.now, w.lanes)
+	auditStore(w.T, w.s, w.now)
 }
 
-func auditStore(t testing.TB, s claims.Audited, now time.Time, lanes int) {
+func auditStore(t testing.TB, s claims.Audited, now time.Time) {
 	t.Helper()
 	found, err := claims.Audit(context.Background(), s, claims.AuditOptions{Now: now, Grace: 240 * time.Hour, CheckOutput: true,
-		Lanes: func(claims.Job) int { return lanes }, Occurrences: occurrences})
+		Occurrences: occurrences})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,20 +48,34 @@ func (l *ledger) claim(now time.Time, owner string, c claims.Claim) claims.Claim
 	if p == nil || p.Attempt != c.Attempt || p.Slot.Job != j.Name {
 		return stale
 	}
+	if l.held(j, c) {
+		return claims.Claimed{Status: claims.Busy}
+	}
+	replaces := c.Overlap == claims.OverlapReplace && c.Slot.Kind == claims.Scheduled
 	if holder := j.holder(c.Lanes); holder != "" {
+		if replaces {
+			l.replace(now, j, c.Slot)
+		}
 		return claims.Claimed{Status: claims.Busy, Holder: holder}
 	}
 	delete(l.pending, c.Slot.ID)
-	return l.take(now, owner, j, c, p.Input, p.By)
+	var gone []claims.Pending
+	if replaces {
+		gone = l.skipOlder(j, c)
+	}
+	a := l.take(now, owner, j, c, p.Input, p.By)
+	a.Replaced = gone
+	return a
 }
 
 func (l *ledger) claimDue(now time.Time, owner string, j *job, c claims.Claim) claims.Claimed {
+	waits := c.Overlap.Waits()
 	held := j.Paused || j.Disabled != "" || !j.SkipAt.IsZero() && j.SkipAt.Equal(c.Slot.At)
-	if c.From.IsZero() || !j.Next.Equal(c.From) || j.Done || held && c.RunID != "" {
+	if c.From.IsZero() || !j.Next.Equal(c.From) || j.Done || held && (c.RunID != "" || waits) {
 		return claims.Claimed{Status: claims.Stale}
 	}
 	holder := j.holder(c.Lanes)
-	if c.RunID != "" && holder != "" && c.IfBusy == "" {
+	if c.RunID != "" && (holder != "" && c.IfBusy == "" && !waits || holder == "" && j.usedUp(c)) {
 		return claims.Claimed{Status: claims.Busy, Holder: holder}
 	}
 	known := j.slots.recorded(c.Slot)
@@ -71,6 +85,10 @@ func (l *ledger) claimDue(now time.Time, owner string, j *job, c claims.Claim) c
 	j.Next = c.Next
 	l.changed(j)
 	switch {
+	case waits && known:
+		return claims.Claimed{Status: claims.Passing}
+	case waits:
+		return l.line(now, owner, j, c, holder)
 	case c.RunID == "":
 		return claims.Claimed{Status: claims.Passing}
 	case holder != "":
@@ -92,14 +110,16 @@ func (j *job) holder(lanes int) string {
 
 func (l *ledger) take(now time.Time, owner string, j *job, c claims.Claim, input []byte, by string) claims.Claimed {
 	j.Seq++
+	lanes := max(c.Lanes, 1)
+	j.Lanes = max(j.Lanes, lanes)
 	l.changed(j)
 	tok := claims.Token{Job: j.Name, Seq: j.Seq, RunID: c.RunID}
 	r := &run{n: l.next(), Run: claims.Run{
 		Token: tok, Slot: c.Slot, Attempt: c.Attempt, Owner: owner, Digest: c.Digest, ClaimedAt: now, Deadline: c.Deadline,
 		Outcome: claims.Running, StandsFor: c.StandsFor,
 	}}
-	o := &flight{job: j, run: r, life: j.life, input: input, by: by, Open: claims.Open{
-		Token: tok, Slot: c.Slot, Attempt: c.Attempt, Owner: owner, ClaimedAt: now, Deadline: c.Deadline,
+	o := &flight{job: j, run: r, life: j.life, stateRev: j.stateRev, input: input, by: by, Open: claims.Open{
+		Token: tok, Slot: c.Slot, Attempt: c.Attempt, Owner: owner, ClaimedAt: now, Deadline: c.Deadline, Lanes: lanes,
 	}}
 	l.open, j.open = append(l.open, o), append(j.open, o)
 	l.runs[c.RunID] = r

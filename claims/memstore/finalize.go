@@ -26,7 +26,7 @@ func (s *Store) Finalize(ctx context.Context, now time.Time, items []claims.Fina
 		if texts != nil {
 			text = texts[i]
 		}
-		got[i].Status = s.finalize(now, f, text)
+		got[i] = s.finalize(now, f, text)
 		if j := s.jobs[f.Job]; j != nil {
 			got[i].Job = j.Job
 		}
@@ -60,29 +60,32 @@ func (l *ledger) texts(items []claims.Final) (texts [][]byte, err error) {
 
 // late tells whether a result of a run that has ended is noted as one that came late.
 func (r *run) late(f claims.Final) bool {
-	again := r.EndedAt.Equal(f.EndedAt) && (r.Outcome == f.Outcome || r.Outcome == claims.Discarded)
+	again := r.EndedAt.Equal(f.EndedAt) && (r.Outcome == f.Outcome || r.Outcome == claims.Discarded || r.conflicted(f))
 	return !again && r.LateAt.IsZero()
 }
 
-func (l *ledger) finalize(now time.Time, f claims.Final, text []byte) claims.FinalStatus {
+// conflicted tells whether a result is that of a run which has ended with a state conflict, committed again.
+func (r *run) conflicted(f claims.Final) bool {
+	return r.Cause == claims.StateConflict && f.Outcome == claims.OK
+}
+
+func (l *ledger) finalize(now time.Time, f claims.Final, text []byte) claims.Finalized {
 	r := l.runs[f.RunID]
 	switch {
 	case r == nil || r.Token != f.Token:
-		return claims.Fenced
-	case r.Outcome != claims.Running && r.late(f):
-		r.LateAt, r.Late = now, f.Outcome
-		r.keep(f.Output, text)
-		return claims.Fenced
-	case r.Outcome != claims.Running && r.EndedAt.Equal(f.EndedAt) && r.Outcome == f.Outcome:
-		return claims.AlreadyFinal
-	case r.Outcome != claims.Running && r.EndedAt.Equal(f.EndedAt) && r.Outcome == claims.Discarded:
-		return claims.Dropped
+		return claims.Finalized{Status: claims.Fenced}
 	case r.Outcome != claims.Running:
-		return claims.Fenced
+		return r.again(now, f, text)
 	}
 	o := l.flightOf(r)
 	r.keep(f.Output, text)
 	l.land(o)
+	answer := claims.Finalized{Status: claims.Done}
+	if why := o.job.conflict(o, f); why != "" {
+		answer = claims.Finalized{Status: claims.Conflicted, Reason: why}
+		f.Outcome, f.Cause, f.Reason, f.Retry = claims.Failed, claims.StateConflict, why, f.Again
+		f.Strike = f.Strike.Conflicted()
+	}
 	r.Outcome, r.Cause, r.Reason, r.Evidence = f.Outcome, f.Cause, f.Reason, f.Evidence
 	r.StartedAt, r.EndedAt, r.Memory, r.Fuel = f.StartedAt, f.EndedAt, f.Memory, f.Fuel
 	if f.ExitCode != nil {
@@ -98,10 +101,27 @@ func (l *ledger) finalize(now time.Time, f claims.Final, text []byte) claims.Fin
 	if !alive {
 		r.Outcome = claims.Discarded
 		l.settle(o.job, o.Slot, claims.Verdict(claims.Discarded), f.Reason)
-		return claims.Dropped
+		return claims.Finalized{Status: claims.Dropped}
 	}
 	l.close(now, o, f)
-	return claims.Done
+	return answer
+}
+
+// again answers a result of a run that has ended.
+func (r *run) again(now time.Time, f claims.Final, text []byte) claims.Finalized {
+	switch {
+	case r.late(f):
+		r.LateAt, r.Late = now, f.Outcome
+		r.keep(f.Output, text)
+	case !r.EndedAt.Equal(f.EndedAt):
+	case r.Outcome == f.Outcome:
+		return claims.Finalized{Status: claims.AlreadyFinal}
+	case r.Outcome == claims.Discarded:
+		return claims.Finalized{Status: claims.Dropped}
+	case r.conflicted(f):
+		return claims.Finalized{Status: claims.Conflicted, Reason: r.Reason}
+	}
+	return claims.Finalized{Status: claims.Fenced}
 }
 
 // close records what an attempt of a job that still exists came to.
@@ -112,6 +132,7 @@ func (l *ledger) close(now time.Time, o *flight, f claims.Final) {
 		j.Repeats++
 		if f.Repeat > 0 && j.Repeats >= f.Repeat {
 			j.Done, j.Next = true, time.Time{}
+			l.drop(j, "no repeats are left", func(p *claims.Pending) bool { return p.Queued() })
 		}
 	}
 	if f.Disable != "" {
@@ -144,7 +165,16 @@ func (j *job) strike(now time.Time, f claims.Final) {
 
 // write keeps the state that a run which is ok has written.
 func (j *job) write(f claims.Final) {
+	if len(f.State) > 0 {
+		j.stateRev++
+	}
 	for _, w := range f.State {
+		if _, there := j.state[w.Key]; there || !w.Delete {
+			if j.touched == nil {
+				j.touched = map[string]int64{}
+			}
+			j.touched[w.Key] = j.stateRev
+		}
 		if w.Delete {
 			delete(j.state, w.Key)
 			continue

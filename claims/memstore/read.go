@@ -184,14 +184,14 @@ func limit[T any](rows []T, n int) []T {
 }
 
 // State implements claims.History.
-func (s *Store) State(ctx context.Context, name string) ([]claims.StateEntry, error) {
+func (s *Store) State(ctx context.Context, name string) ([]claims.StateEntry, int64, error) {
 	if err := s.enter(ctx); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer s.mu.Unlock()
 	j := s.jobs[name]
-	if j == nil || len(j.state) == 0 {
-		return nil, nil
+	if j == nil {
+		return nil, 0, nil
 	}
 	all := make([]claims.StateEntry, 0, len(j.state))
 	for _, key := range slices.Sorted(maps.Keys(j.state)) {
@@ -199,7 +199,7 @@ func (s *Store) State(ctx context.Context, name string) ([]claims.StateEntry, er
 		e.Value = slices.Clone(e.Value)
 		all = append(all, e)
 	}
-	return all, nil
+	return all, j.stateRev, nil
 }
 
 // Output implements claims.History.

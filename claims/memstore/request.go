@@ -86,7 +86,7 @@ func (l *ledger) cancel(now time.Time, r claims.Request) error {
 		return fmt.Errorf("cancel run %s: %w", r.RunID, claims.ErrNotOpen)
 	}
 	if o.Cancel.IsZero() {
-		o.Cancel, o.CancelBy = now, r.By
+		o.Cancel, o.CancelBy, o.CancelFor = now, r.By, claims.Cancelled
 		l.rev++
 	}
 	return nil

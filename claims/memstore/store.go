@@ -45,6 +45,10 @@ type job struct {
 	open  []*flight // in the order of their claims
 	runs  []*run    // in the order of their claims
 	state map[string]claims.StateEntry
+
+	stateRev int64            // commits that changed its state
+	touched  map[string]int64 // by key of its state, deleted ones included: the commit that changed it last
+
 	slots slots
 }
 
@@ -58,9 +62,12 @@ type run struct {
 // flight is a claim that is open.
 type flight struct {
 	claims.Open
-	job   *job
-	run   *run
-	life  int
+	job  *job
+	run  *run
+	life int
+
+	stateRev int64 // as of the claim
+
 	input []byte // of the manual request, for the next attempt
 	by    string
 }
@@ -136,14 +143,14 @@ func (s *Store) Put(ctx context.Context, now time.Time, source string, jobs []cl
 func (l *ledger) put(now time.Time, source string, p claims.Put) claims.Job {
 	j := l.jobs[p.Name]
 	if j == nil {
-		j = &job{Job: claims.Job{Name: p.Name, Removed: now}, slots: newSlots()}
+		j = &job{Job: claims.Job{Name: p.Name, Removed: now, Lanes: 1}, slots: newSlots()}
 		l.jobs[p.Name] = j
 	}
 	was := j.Job
 	if !j.Removed.IsZero() {
 		j.Job = claims.Job{
 			Name: p.Name, Seq: j.Seq, Born: j.Seq, Definition: p.Definition, Schedule: p.Schedule, Timezone: p.Timezone, NotBefore: p.NotBefore,
-			NotAfter: p.NotAfter, Anchor: now, Next: p.First, Rev: j.Rev,
+			NotAfter: p.NotAfter, Anchor: now, Next: p.First, Rev: j.Rev, Lanes: j.Lanes,
 		}
 	}
 	j.Source = source

@@ -48,7 +48,7 @@ func whole(t *testing.T, dir string) {
 	if err != nil || len(runs) < 2 {
 		t.Fatalf("%+v %v", runs, err)
 	}
-	if state, err := s.State(t.Context(), "a"); err != nil || len(state) != 1 || string(state[0].Value) != "1" {
+	if state, _, err := s.State(t.Context(), "a"); err != nil || len(state) != 1 || string(state[0].Value) != "1" {
 		t.Fatalf("state %+v %v", state, err)
 	}
 }

@@ -65,20 +65,25 @@ func (t *tx) claim(now time.Time, owner string, it *claims.Claim) (claims.Claime
 	return t.claimPending(now, owner, it, &job)
 }
 
-// claimDue takes a slot of the schedule, or passes over what the caller says.
+// claimDue takes a slot of the schedule, lets it wait, or passes over what the caller says.
 func (t *tx) claimDue(now time.Time, owner string, it *claims.Claim, job *jobRow) (a claims.Claimed, err error) {
 	a.Status, a.Job = claims.Stale, job.Job
-	if !job.exists() || it.From.IsZero() || !same(job.Next, it.From) || job.Done || it.RunID != "" && job.forbids(it.Slot.At) {
+	wanted := it.RunID != "" || it.Overlap.Waits()
+	if !job.exists() || it.From.IsZero() || !same(job.Next, it.From) || job.Done || wanted && job.forbids(it.Slot.At) {
 		return a, nil
 	}
-	lane := 0
+	lane := -1
 	if it.RunID != "" {
 		if lane, a.Holder, err = t.lane(job.Name, it.Lanes); err != nil {
 			return a, err
 		}
-		if lane < 0 && it.IfBusy == "" {
-			a.Status = claims.Busy // the slot waits
-			return a, nil
+		used := false
+		if lane >= 0 {
+			used, err = t.usedUp(it, job)
+		}
+		if used || err != nil || lane < 0 && it.IfBusy == "" && !it.Overlap.Waits() {
+			a.Status = claims.Busy // nothing changes: the slot is due still
+			return a, err
 		}
 	}
 	for _, p := range it.Passed {
@@ -88,14 +93,18 @@ func (t *tx) claimDue(now time.Time, owner string, it *claims.Claim, job *jobRow
 	}
 	job.Next = it.Next
 	switch {
-	case it.RunID == "":
+	case !wanted:
 		a.Status = claims.Passing
+	case it.Overlap.Waits():
+		if err = t.line(now, it, job, lane < 0, &a); a.Status == claims.Won && err == nil {
+			return t.win(now, owner, it, job, lane, a)
+		}
 	case lane < 0:
 		a.Status = claims.Busy
 		err = t.pass(job.Name, skip(it.Slot.At, it.IfBusy))
 	default:
 		if a.Status, err = t.begin(it.Slot); a.Status == claims.Won {
-			return t.win(now, owner, it, job, lane)
+			return t.win(now, owner, it, job, lane, a)
 		}
 	}
 	if err == nil {
@@ -140,31 +149,44 @@ func (t *tx) claimPending(now time.Time, owner string, it *claims.Claim, job *jo
 	if !found || !job.exists() {
 		return claims.Claimed{Status: claims.Stale, Job: job.Job}, nil
 	}
+	a = claims.Claimed{Status: claims.Busy, Job: job.Job, Input: input, By: by}
+	if held, err := t.held(it, job); held || err != nil {
+		return a, err
+	}
 	lane, holder, err := t.lane(job.Name, it.Lanes)
 	if err != nil {
 		return a, err
 	}
 	if lane < 0 {
-		return claims.Claimed{Status: claims.Busy, Job: job.Job, Input: input, By: by, Holder: holder}, nil
+		a.Holder = holder
+		if it.Overlap == claims.OverlapReplace && scheduled(it) {
+			err = t.cancelAll(now, it.Slot)
+		}
+		return a, err
+	}
+	if it.Overlap == claims.OverlapReplace && scheduled(it) {
+		if a.Replaced, err = t.skipWaiting(it); err != nil {
+			return a, err
+		}
 	}
 	if _, err := t.exec(deletePending, it.Slot.ID); err != nil {
 		return a, err
 	}
-	a, err = t.win(now, owner, it, job, lane)
-	a.Input, a.By = input, by
-	return a, err
+	return t.win(now, owner, it, job, lane, a)
 }
 
 const (
-	queryLanes  = `SELECT lane, run_id FROM claims WHERE job = ? ORDER BY lane`
-	insertClaim = `INSERT INTO claims (` + openColumns + `) VALUES (?,?,?,?,?,?,?,?,?,?,0,'',?)`
+	queryLanes  = `SELECT lane, run_id, state_rev FROM claims WHERE job = ? ORDER BY lane`
+	insertClaim = `INSERT INTO claims (` + openColumns + `) VALUES (?,?,?,?,?,?,?,?,?,?,0,'',?,'',?,?)`
 	insertRun   = `INSERT INTO runs (run_id, job, seq, slot_id, slot_at, slot_kind, attempt, owner, digest, claimed_at, deadline, outcome,
 	stands_for) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`
 )
 
-// lane answers the lowest free lane of a job; -1 when as many claims as allowed are open, with the run of the lowest one.
+// lane answers the lowest free lane of a job; -1 when as many claims as allowed are open, with the run of the lowest one. A claim of
+// a program that knew nothing of other lanes is alone.
 func (t *tx) lane(job string, lanes int) (free int, holder string, err error) {
 	open := 0
+	alone := false
 	err = t.each(func(st *sqlite3.Stmt) error {
 		if holder == "" {
 			holder = st.ColumnText(1)
@@ -172,20 +194,24 @@ func (t *tx) lane(job string, lanes int) (free int, holder string, err error) {
 		if st.ColumnInt(0) == free {
 			free++
 		}
+		alone = alone || st.ColumnInt64(2) < 0
 		open++
 		return nil
 	}, queryLanes, job)
-	if open >= max(lanes, 1) {
+	if alone || open >= max(lanes, 1) {
 		free = -1
 	}
 	return free, holder, err
 }
 
-// win writes the claim, the run and the job.
-func (t *tx) win(now time.Time, owner string, it *claims.Claim, job *jobRow, lane int) (claims.Claimed, error) {
+// win writes the claim, the run and the job, and completes the answer.
+func (t *tx) win(now time.Time, owner string, it *claims.Claim, job *jobRow, lane int, a claims.Claimed) (claims.Claimed, error) {
 	job.Seq++
+	lanes := max(it.Lanes, 1)
+	job.Lanes = max(job.Lanes, lanes)
 	slot, kind := it.Slot, string(it.Slot.Kind)
-	_, err := t.exec(insertClaim, it.RunID, job.Name, job.Seq, slot.ID, slot.At, kind, it.Attempt, owner, now, it.Deadline, lane)
+	_, err := t.exec(insertClaim, it.RunID, job.Name, job.Seq, slot.ID, slot.At, kind, it.Attempt, owner, now, it.Deadline, lane, lanes,
+		job.stateRev)
 	if err != nil {
 		return claims.Claimed{}, err
 	}
@@ -197,8 +223,9 @@ func (t *tx) win(now time.Time, owner string, it *claims.Claim, job *jobRow, lan
 	if err := t.saveJob(job, updateJob); err != nil {
 		return claims.Claimed{}, err
 	}
-	token := claims.Token{Job: job.Name, Seq: job.Seq, RunID: it.RunID}
-	return claims.Claimed{Status: claims.Won, Token: token, Job: job.Job}, nil
+	a.Status, a.Job, a.Holder = claims.Won, job.Job, ""
+	a.Token = claims.Token{Job: job.Name, Seq: job.Seq, RunID: it.RunID}
+	return a, nil
 }
 
 const (

@@ -31,6 +31,9 @@ func (s *Store) Finalize(ctx context.Context, now time.Time, items []claims.Fina
 		for _, w := range items[i].State {
 			size += len(w.Key) + len(w.Value)
 		}
+		for _, u := range items[i].Used {
+			size += len(u.Key)
+		}
 	}
 	answers := make([]claims.Finalized, len(items))
 	err := s.writeEnd(ctx, op, size, func(t *tx) error {
@@ -64,13 +67,14 @@ func (t *tx) finalize(now time.Time, f *claims.Final, k *kept) (a claims.Finaliz
 		return a, err
 	}
 	var held claims.Open
-	found, err := t.one(func(st *sqlite3.Stmt) { held = scanOpen(st) }, queryHeld, f.RunID, f.Job, f.Seq)
+	var since int64
+	found, err := t.one(func(st *sqlite3.Stmt) { held, since = scanOpen(st), st.ColumnInt64(openStateRev) }, queryHeld, f.RunID, f.Job, f.Seq)
 	if err != nil {
 		return a, err
 	}
 	if !found {
+		a, err = t.lost(now, f, k)
 		a.Job = job.Job
-		a.Status, err = t.lost(now, f, k)
 		return a, err
 	}
 	if _, err := t.exec(deleteClaim, f.RunID, f.Job, f.Seq); err != nil {
@@ -82,8 +86,15 @@ func (t *tx) finalize(now time.Time, f *claims.Final, k *kept) (a claims.Finaliz
 		a.Status = claims.Dropped
 		end.Outcome, end.Cause, end.Retry = claims.Discarded, "", time.Time{}
 		end.Reason = fmt.Sprintf("the job was removed while it ran; its result was %s", f.Outcome)
+	} else if a.Reason, err = t.conflict(&job, max(since, f.StateRev), f); a.Reason != "" {
+		a.Status = claims.Conflicted
+		end.Outcome, end.Cause, end.Reason, end.Retry = claims.Failed, claims.StateConflict, a.Reason, f.Again
+		end.Strike = f.Strike.Conflicted()
 	}
-	if end.Counts = end.Counts && a.Status == claims.Done; end.Counts {
+	if err != nil {
+		return a, err
+	}
+	if end.Counts = end.Counts && a.Status != claims.Dropped; end.Counts {
 		if n, err := t.number(queryCounted, held.Slot.ID); err != nil {
 			return a, err
 		} else if n > 0 {
@@ -103,13 +114,16 @@ func (t *tx) finalize(now time.Time, f *claims.Final, k *kept) (a claims.Finaliz
 	} else {
 		_, err = t.exec(insertPending, held.Slot.ID, f.Job, held.Attempt+1, end.Retry, t.rev())
 	}
-	if err == nil && a.Status == claims.Done {
+	if err == nil && a.Status != claims.Dropped {
 		if end.Outcome == claims.OK {
-			err = t.writeState(f.Token, f.State)
+			err = t.writeState(&job, f.Token, f.State)
 		}
 		if err == nil {
 			err = t.account(now, &job, &end)
 		}
+	}
+	if err == nil && job.Lanes > 1 {
+		_, err = t.exec(forgetGone, f.Job)
 	}
 	a.Job = job.Job
 	return a, err
@@ -126,6 +140,9 @@ func (t *tx) account(now time.Time, job *jobRow, f *claims.Final) error {
 		job.Repeats++
 		if f.Repeat > 0 && job.Repeats >= f.Repeat {
 			job.Done, job.Next = true, time.Time{}
+			if err := t.dropQueue(job.Name); err != nil {
+				return err
+			}
 		}
 	}
 	if f.Retry.IsZero() {
@@ -151,25 +168,28 @@ const noteLate = `UPDATE runs SET late_at = ?2, late = ?3 WHERE run_id = ?1 AND 
 
 // lost answers a finalize whose claim is gone: either our own earlier try has landed, or somebody else closed the run. Then the
 // result leaves a note, and its output where the run has none or only a part of it.
-func (t *tx) lost(now time.Time, f *claims.Final, k *kept) (claims.FinalStatus, error) {
+func (t *tx) lost(now time.Time, f *claims.Final, k *kept) (claims.Finalized, error) {
+	fenced := claims.Finalized{Status: claims.Fenced}
 	run, found, err := t.run(f.RunID)
 	if err != nil {
-		return "", err
+		return claims.Finalized{}, err
 	}
 	if !found || run.Job != f.Job || run.Seq != f.Seq {
-		return claims.Fenced, nil
+		return fenced, nil
 	}
 	if same(run.EndedAt, f.EndedAt) {
-		switch run.Outcome {
-		case f.Outcome:
-			return claims.AlreadyFinal, nil
-		case claims.Discarded:
-			return claims.Dropped, nil
+		switch {
+		case run.Outcome == f.Outcome:
+			return claims.Finalized{Status: claims.AlreadyFinal}, nil
+		case run.Outcome == claims.Discarded:
+			return claims.Finalized{Status: claims.Dropped}, nil
+		case f.Outcome == claims.OK && run.Cause == claims.StateConflict:
+			return claims.Finalized{Status: claims.Conflicted, Reason: run.Reason}, nil
 		}
 	}
 	n, err := t.exec(noteLate, f.RunID, now, string(f.Outcome))
 	if err == nil && n > 0 && k.bytes > 0 && (run.Output.Bytes == 0 || run.Output.Partial) {
 		err = t.keepOutput(f.RunID, k)
 	}
-	return claims.Fenced, err
+	return fenced, err
 }

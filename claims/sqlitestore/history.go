@@ -18,7 +18,7 @@ const (
 	queryCancels        = `SELECT ` + openColumns + ` FROM claims WHERE owner = ? AND cancel_at > 0`
 	queryForeign        = `SELECT ` + openColumns + ` FROM claims WHERE owner < ?1 UNION ALL
 	SELECT ` + openColumns + ` FROM claims WHERE owner > ?1`
-	pendingColumns = `slot_id, at, kind, pending.job, attempt, due, input, by, pending.rev`
+	pendingColumns = `slot_id, at, kind, pending.job, attempt, due, input, by, pending.rev, stands_for`
 )
 
 // Changes tells what is new since a revision (0: everything, removed jobs too). When nothing is, it reads no row of a job.
@@ -63,12 +63,13 @@ func (c *conn) jobs(query string, args ...any) (all []claims.Job, err error) {
 func (c *conn) pending(query string, args ...any) (all []claims.Pending, err error) {
 	err = c.each(func(st *sqlite3.Stmt) error {
 		all = append(all, claims.Pending{
-			Slot:    scanSlot(st, 0, 3),
-			Attempt: st.ColumnInt(4),
-			Due:     instant(st.ColumnInt64(5)),
-			Input:   blob(st, 6),
-			By:      st.ColumnText(7),
-			Rev:     st.ColumnInt64(8),
+			Slot:      scanSlot(st, 0, 3),
+			Attempt:   st.ColumnInt(4),
+			Due:       instant(st.ColumnInt64(5)),
+			Input:     blob(st, 6),
+			By:        st.ColumnText(7),
+			Rev:       st.ColumnInt64(8),
+			StandsFor: st.ColumnInt64(9),
 		})
 		return nil
 	}, query, args...)
@@ -114,7 +115,7 @@ func (s *Store) Open(ctx context.Context) (all []claims.Open, err error) {
 	return all, err
 }
 
-const queryAllPending = `SELECT ` + pendingColumns + ` FROM pending JOIN slots USING (slot_id) ORDER BY due, slots.at, pending.slot_id`
+const queryAllPending = `SELECT ` + pendingColumns + ` FROM pending JOIN slots USING (slot_id) ORDER BY due`
 
 // Pending lists pending work by due time.
 func (s *Store) Pending(ctx context.Context) (all []claims.Pending, err error) {

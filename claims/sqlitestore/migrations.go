@@ -4,7 +4,9 @@ package sqlitestore
 //
 // A host that is at work when another program brings its store up to date claims nothing any more, and still has to finish what it
 // has begun. So meta.oldest names the lowest version whose programs may close runs: a step that they would spoil raises it.
-func migrations() []string { return append([]string{schema1, schema2, schema3}, nextSchema()...) }
+func migrations() []string {
+	return append([]string{schema1, schema2, schema3, schema4}, nextSchema()...)
+}
 
 // Times are milliseconds since 1970 in UTC, 0 for none.
 //
@@ -160,8 +162,28 @@ ALTER TABLE meta ADD COLUMN oldest INTEGER NOT NULL DEFAULT 2;
 ALTER TABLE runs ADD COLUMN counted INTEGER NOT NULL DEFAULT -1;
 `
 
-// schema3 adds what the policies of a job need: the bounds of its schedule, the slot that is to be skipped, its failures in a row.
+// schema3 adds what overlapping runs need. A claim of an earlier version has the state_rev -1: its program commits state without
+// looking for conflicts, so no other claim is opened beside it, and it may end in peace.
 const schema3 = `
+ALTER TABLE jobs ADD COLUMN lanes INTEGER NOT NULL DEFAULT 1;         -- the most claims at once that it was ever claimed with
+ALTER TABLE jobs ADD COLUMN state_rev INTEGER NOT NULL DEFAULT 0;     -- grows with each commit that changes its state
+ALTER TABLE claims ADD COLUMN cancel_cause TEXT NOT NULL DEFAULT '';
+ALTER TABLE claims ADD COLUMN lanes INTEGER NOT NULL DEFAULT 1;       -- claims that were allowed at once
+ALTER TABLE claims ADD COLUMN state_rev INTEGER NOT NULL DEFAULT -1;  -- of the job, as of the claim
+ALTER TABLE pending ADD COLUMN stands_for INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE state ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;          -- the state's revision that this write made
+CREATE INDEX state_rev ON state (job, rev);
+CREATE TABLE state_gone (       -- keys that were deleted while other runs were open that may have used them
+	job    TEXT NOT NULL,
+	key    TEXT NOT NULL,
+	rev    INTEGER NOT NULL,
+	run_id TEXT NOT NULL,
+	PRIMARY KEY (job, key)
+) WITHOUT ROWID;
+`
+
+// schema4 adds what the policies of a job need: the bounds of its schedule, the slot that is to be skipped, its failures in a row.
+const schema4 = `
 ALTER TABLE jobs ADD COLUMN not_before INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN not_after INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN skip_at INTEGER NOT NULL DEFAULT 0;

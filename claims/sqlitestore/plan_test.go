@@ -103,7 +103,8 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 	for _, query := range []string{
 		queryJob, queryRun, queryRev, queryChangedJobs, queryChangedPending, queryCancels, queryForeign, querySlotBefore,
 		queryPending, queryLanes, queryClaim, queryHeld, queryRunExists, querySlotInput, queryPendingOfJob, queryOwners,
-		queryPrefix, querySlotRuns, queryEnded, querySpan, queryOutput, queryAllPending,
+		queryPrefix, querySlotRuns, queryEnded, querySpan, queryOutput, queryAllPending, queryWaiting, queryFirsts, cancelOpen, deleteSlotByID,
+		queryState, queryStateRev, queryChanged, deleteStateKey, deleteState, deleteGone, forgetGone,
 		updateJob, extendSlot, setVerdict, deletePending, deletePendingJob, deleteClaim, closeRun, noteLate, setCancel, setOutput,
 		deleteOutput, deleteRun, deleteSlot, renewOwner, leaveOwner, countLeft, deleteLeft,
 		runs(claims.RunQuery{}), runs(claims.RunQuery{Job: "a"}), runs(claims.RunQuery{Job: "a", Before: t0}), runs(claims.RunQuery{Before: t0}),
@@ -143,8 +144,8 @@ func TestDoubleClaimIsImpossible(t *testing.T) {
 	put(t, s, "a")
 	claim(t, s, t0, due("a", "run-0001", 0))
 	for name, sql := range map[string]string{
-		"lane": `INSERT INTO claims SELECT 'run-0002', job, lane, seq + 1, owner, 'other', slot_at, slot_kind, 1, 0, 0, 0, '' FROM claims`,
-		"slot": `INSERT INTO claims SELECT 'run-0002', job, lane + 1, seq + 1, owner, slot_id, slot_at, slot_kind, 1, 0, 0, 0, '' FROM claims`,
+		"lane": `INSERT INTO claims SELECT 'run-0002', job, lane, seq + 1, owner, 'other', slot_at, slot_kind, 1, 0, 0, 0, '', '', 2, 0 FROM claims`,
+		"slot": `INSERT INTO claims SELECT 'run-0002', job, lane + 1, seq + 1, owner, slot_id, slot_at, slot_kind, 1, 0, 0, 0, '', '', 2, 0 FROM claims`,
 	} {
 		err := s.write(t.Context(), "insert", 0, func(t *tx) error {
 			_, err := t.exec(sql)

@@ -70,7 +70,8 @@ func (t *tx) put(now time.Time, source string, p claims.Put) (jobRow, error) {
 			query = insertJob
 		}
 		row = jobRow{Job: claims.Job{Name: p.Name, Source: source, Seq: seq, Born: seq, Definition: p.Definition,
-			Schedule: p.Schedule, Timezone: p.Timezone, NotBefore: p.NotBefore, NotAfter: p.NotAfter, Anchor: now, Next: p.First}}
+			Schedule: p.Schedule, Timezone: p.Timezone, NotBefore: p.NotBefore, NotAfter: p.NotAfter, Anchor: now, Next: p.First,
+			Lanes: max(row.Lanes, 1)}, stateRev: row.stateRev}
 		return row, t.saveJob(&row, query)
 	}
 	due, changed := row.Next, row.other(p)
@@ -156,8 +157,10 @@ func (t *tx) remove(now time.Time, row *jobRow) error {
 	if _, err := t.exec(deletePendingJob, row.Name); err != nil {
 		return err
 	}
-	if _, err := t.exec(deleteState, row.Name); err != nil {
-		return err
+	for _, query := range []string{deleteState, deleteGone} {
+		if _, err := t.exec(query, row.Name); err != nil {
+			return err
+		}
 	}
 	row.Removed = now
 	row.Seq++

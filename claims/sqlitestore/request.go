@@ -107,7 +107,7 @@ func (t *tx) unfill(r claims.Request) error {
 	return nil
 }
 
-const setCancel = `UPDATE claims SET cancel_at = ?2, cancel_by = ?3 WHERE run_id = ?1 AND cancel_at = 0`
+const setCancel = `UPDATE claims SET cancel_at = ?2, cancel_by = ?3, cancel_cause = 'cancelled' WHERE run_id = ?1 AND cancel_at = 0`
 
 func (t *tx) cancel(now time.Time, r claims.Request) error {
 	var open bool

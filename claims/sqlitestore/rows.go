@@ -6,11 +6,13 @@ import (
 )
 
 const jobColumns = `name, source, seq, definition, schedule, timezone, anchor, next_at, paused, paused_at, resumed_at, reason,
-	disabled, repeats, done, last_run, last_outcome, last_ended, removed_at, rev, born, not_before, not_after, skip_at, skip_reason, failures`
+	disabled, repeats, done, last_run, last_outcome, last_ended, removed_at, rev, born, lanes, state_rev,
+	not_before, not_after, skip_at, skip_reason, failures`
 
 // jobRow is a job as it is stored.
 type jobRow struct {
 	claims.Job
+	stateRev int64 // of its state; it outlives a removal, so that no revision comes twice
 }
 
 func (j *jobRow) exists() bool { return j.Name != "" && j.Removed.IsZero() }
@@ -39,12 +41,14 @@ func scanJob(st *sqlite3.Stmt) jobRow {
 			Removed:    instant(st.ColumnInt64(18)),
 			Rev:        st.ColumnInt64(19),
 			Born:       st.ColumnInt64(20),
-			NotBefore:  instant(st.ColumnInt64(21)),
-			NotAfter:   instant(st.ColumnInt64(22)),
-			SkipAt:     instant(st.ColumnInt64(23)),
-			SkipReason: st.ColumnText(24),
-			Failures:   st.ColumnInt64(25),
+			Lanes:      st.ColumnInt(21),
+			NotBefore:  instant(st.ColumnInt64(23)),
+			NotAfter:   instant(st.ColumnInt64(24)),
+			SkipAt:     instant(st.ColumnInt64(25)),
+			SkipReason: st.ColumnText(26),
+			Failures:   st.ColumnInt64(27),
 		},
+		stateRev: st.ColumnInt64(22),
 	}
 }
 
@@ -58,19 +62,19 @@ func (c *conn) job(name string) (jobRow, error) {
 }
 
 const (
-	insertJob = `INSERT INTO jobs (` + jobColumns + `) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
+	insertJob = `INSERT INTO jobs (` + jobColumns + `) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
 	updateJob = `UPDATE jobs SET source = ?2, seq = ?3, definition = ?4, schedule = ?5, timezone = ?6, anchor = ?7, next_at = ?8,
 	paused = ?9, paused_at = ?10, resumed_at = ?11, reason = ?12, disabled = ?13, repeats = ?14, done = ?15, last_run = ?16,
 	last_outcome = ?17, last_ended = ?18, removed_at = ?19, rev = ?20, born = ?21,
-	not_before = ?22, not_after = ?23, skip_at = ?24, skip_reason = ?25, failures = ?26 WHERE name = ?1`
+	lanes = ?22, state_rev = ?23, not_before = ?24, not_after = ?25, skip_at = ?26, skip_reason = ?27, failures = ?28 WHERE name = ?1`
 )
 
 // saveJob writes the whole row with this transaction's revision.
 func (t *tx) saveJob(j *jobRow, query string) error {
 	j.Rev = t.rev()
 	_, err := t.exec(query, j.Name, j.Source, j.Seq, j.Definition, j.Schedule, j.Timezone, j.Anchor, j.Next, j.Paused, j.PausedAt,
-		j.ResumedAt, j.Reason, j.Disabled, j.Repeats, j.Done, j.LastRun, string(j.Last), j.LastEnded, j.Removed, j.Rev, j.Born,
-		j.NotBefore, j.NotAfter, j.SkipAt, j.SkipReason, j.Failures)
+		j.ResumedAt, j.Reason, j.Disabled, j.Repeats, j.Done, j.LastRun, string(j.Last), j.LastEnded, j.Removed, j.Rev, j.Born, j.Lanes,
+		j.stateRev, j.NotBefore, j.NotAfter, j.SkipAt, j.SkipReason, j.Failures)
 	if err == nil {
 		j.Anchor, j.Next = instant(millis(j.Anchor)), instant(millis(j.Next)) // as they will be read
 		j.PausedAt, j.ResumedAt = instant(millis(j.PausedAt)), instant(millis(j.ResumedAt))
@@ -80,10 +84,11 @@ func (t *tx) saveJob(j *jobRow, query string) error {
 	return err
 }
 
-const openColumns = `run_id, job, seq, slot_id, slot_at, slot_kind, attempt, owner, claimed_at, deadline, cancel_at, cancel_by, lane`
+const openColumns = `run_id, job, seq, slot_id, slot_at, slot_kind, attempt, owner, claimed_at, deadline, cancel_at, cancel_by, lane,
+	cancel_cause, lanes, state_rev`
 
 func scanOpen(st *sqlite3.Stmt) claims.Open {
-	return claims.Open{
+	o := claims.Open{
 		Token:     claims.Token{RunID: st.ColumnText(0), Job: st.ColumnText(1), Seq: st.ColumnInt64(2)},
 		Slot:      scanSlot(st, 3, 1),
 		Attempt:   st.ColumnInt(6),
@@ -92,8 +97,17 @@ func scanOpen(st *sqlite3.Stmt) claims.Open {
 		Deadline:  instant(st.ColumnInt64(9)),
 		Cancel:    instant(st.ColumnInt64(10)),
 		CancelBy:  st.ColumnText(11),
+		CancelFor: claims.Cause(st.ColumnText(13)),
+		Lanes:     st.ColumnInt(14),
 	}
+	if !o.Cancel.IsZero() && o.CancelFor == "" {
+		o.CancelFor = claims.Cancelled
+	}
+	return o
 }
+
+// openStateRev is the column of openColumns that is no part of a claims.Open.
+const openStateRev = 15
 
 // scanSlot reads a slot whose id, time and kind are the columns from first on.
 func scanSlot(st *sqlite3.Stmt, first, job int) claims.Slot {

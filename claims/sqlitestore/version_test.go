@@ -63,7 +63,7 @@ func TestStoreOfVersion1(t *testing.T) {
 	if got := finalize(t, s, now, f)[0]; got.Status != claims.Done {
 		t.Fatalf("%+v", got)
 	}
-	if state, err := s.State(t.Context(), "backup"); err != nil || len(state) != 1 || string(state[0].Value) != "7" {
+	if state, _, err := s.State(t.Context(), "backup"); err != nil || len(state) != 1 || string(state[0].Value) != "7" {
 		t.Fatalf("state: %+v %v", state, err)
 	}
 	audit()

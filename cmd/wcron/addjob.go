@@ -348,6 +348,8 @@ func unsetters() map[string]func(*config.Job) {
 		"history_runs":  func(j *config.Job) { j.HistoryRuns = nil },
 		"history_bytes": func(j *config.Job) { j.HistoryBytes = nil },
 		"description":   func(j *config.Job) { j.Description = nil },
+		"config":        func(j *config.Job) { j.Config = nil },
+		"grant":         func(j *config.Job) { j.Grant = nil },
 	}
 }
 

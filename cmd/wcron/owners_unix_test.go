@@ -77,7 +77,7 @@ func TestKilledHostsRunsAreRecoveredByAnother(t *testing.T) {
 // counted is the state that guest.Counter keeps for a job: which run wrote it, and how many have.
 func (h home) counted(s *sqlitestore.Store, job string) (run string, n int) {
 	h.t.Helper()
-	entries, err := s.State(context.Background(), job)
+	entries, _, err := s.State(context.Background(), job)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -93,7 +93,7 @@ func TestStoppedHostNeverActsBesideTheNextRun(t *testing.T) {
 	if late.Outcome != claims.Orphaned || late.Late != claims.Timeout {
 		t.Errorf("the late run is %+v", late)
 	}
-	if state, err := s.State(context.Background(), "clock"); err != nil || len(state) > 0 {
+	if state, _, err := s.State(context.Background(), "clock"); err != nil || len(state) > 0 {
 		t.Errorf("state %+v %v", state, err)
 	}
 	p.stop()
@@ -134,7 +134,7 @@ func TestBackupBesideAHost(t *testing.T) {
 	contains(t, h.at(exitBad, "restore", h.file(), "--replace"), "use another one")
 	contains(t, h.at(0, "restore", file, "--replace"), "the ledger that was there is in", "is restored")
 	restoredRuns := h.store()
-	if state, err := restoredRuns.State(context.Background(), "count"); err != nil || len(state) != 1 {
+	if state, _, err := restoredRuns.State(context.Background(), "count"); err != nil || len(state) != 1 {
 		t.Errorf("state %+v %v", state, err)
 	}
 	h.at(0, "audit")
