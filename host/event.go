@@ -29,6 +29,7 @@ const (
 	HostStopped  EventKind = "host_stopped"
 	TickFailed   EventKind = "tick_failed" // the ledger or the system refused; tried again
 	Stalled      EventKind = "stalled"     // an owner that cannot be judged is silent for longer than its lease
+	LockWait     EventKind = "lock_wait"   // the ledger's lock is held by somebody else for longer than LockPatience
 	Lost         EventKind = "lost_events" // Count events were dropped because OnEvent was too slow
 )
 

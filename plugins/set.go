@@ -61,6 +61,8 @@ type Job struct {
 	Schedule     *schedule.Spec // nil: manual, or the text is not a schedule
 	ScheduleText string         // as written; "" for none
 	Timezone     string         // in which Schedule is read
+	NotBefore    time.Time      // the schedule's bounds; zero: none
+	NotAfter     time.Time
 
 	State  State
 	Reason string // why it is manual or broken; of an active job: why the file that is there now is not in use
