@@ -76,6 +76,9 @@ func (d *Direct) jobStatus(def host.Job, row claims.Job) host.JobStatus {
 	s := host.JobStatus{Job: def, Row: row, State: host.Active, Digest: def.Module.Digest}
 	next, err := d.next(def, row)
 	s.Next = next
+	if next.Equal(row.Next) {
+		s.Starts = def.StartOf(row)
+	}
 	switch {
 	case row.Disabled != "":
 		s.State, s.Reason = host.Disabled, row.Disabled
@@ -104,8 +107,8 @@ func (d *Direct) next(def host.Job, row claims.Job) (time.Time, error) {
 	if def.Schedule == "" || row.Done {
 		return time.Time{}, nil
 	}
-	as := claims.Job{Name: def.Name, Schedule: def.Schedule, Timezone: def.Timezone, Anchor: row.Anchor}
-	if row.Name != "" && row.Schedule != "" {
+	as := claims.Job{Name: def.Name, Schedule: def.Schedule, Timezone: def.Timezone, Anchor: row.Anchor, NotBefore: def.NotBefore, NotAfter: def.NotAfter}
+	if row.Name != "" && row.Schedule != "" && row.NotBefore.Equal(def.NotBefore) && row.NotAfter.Equal(def.NotAfter) {
 		times, err := host.Occurrences(as)
 		if err != nil {
 			return time.Time{}, err
@@ -129,6 +132,15 @@ func (d *Direct) view(s host.JobStatus, source string, running map[string][]stri
 		Job: s.Job.Name, Plugin: word(d.cfg.Plugin(s.Job.Name)), Digest: s.Digest, State: string(s.State), Schedule: word(s.Job.Schedule),
 		Timezone: s.Job.Timezone, NextAt: instant(s.Next), LastOutcome: word(s.Row.Last), LastRunID: word(s.Row.LastRun), Reason: word(s.Reason),
 		Running: running[s.Job.Name], WaitingSince: instant(s.Waiting), Note: word(s.Job.Note), LastEndedAt: instant(s.Row.LastEnded), Source: source,
+	}
+	if source == d.cfg.Source {
+		v.Policies = policies(s.Job, s.Row)
+	}
+	if v.StartsAt = instant(s.Starts); v.StartsAt == nil {
+		v.StartsAt = v.NextAt
+	}
+	if at := s.Row.SkipAt; !at.IsZero() && !s.Next.IsZero() && !at.Before(s.Next) {
+		v.SkipAt, v.SkipReason = instant(at), word(s.Row.SkipReason)
 	}
 	if v.Timezone == "" {
 		v.Timezone = "UTC"
