@@ -74,6 +74,7 @@ type grammar struct {
 	operatorCommands
 
 	Simulate simulateCmd `cmd:"" help:"Play the jobs on a virtual clock: what would run, wait, be skipped or missed over a year."`
+	Import   importCmd   `cmd:"" help:"Make jobs of a crontab: their schedules, and what could not be carried over."`
 
 	Check   checkCmd   `cmd:"" help:"Say everything that is wrong with the configuration and the plugins, without running any."`
 	Exec    execCmd    `cmd:"" help:"Run one module once in the sandbox."`
