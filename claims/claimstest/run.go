@@ -36,6 +36,7 @@ func (h Harness) Run(t *testing.T) {
 		{"Finalize", finalScenarios()},
 		{"State", stateScenarios()},
 		{"Pending", pendingScenarios()},
+		{"Overlap", overlapScenarios()},
 		{"Request", requestScenarios()},
 		{"Read", readScenarios()},
 		{"Output", outputScenarios()},

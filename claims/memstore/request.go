@@ -33,9 +33,16 @@ func (s *Store) Request(ctx context.Context, now time.Time, r claims.Request) er
 			j.Paused, j.ResumedAt, j.Reason = false, now, ""
 			s.changed(j)
 		}
-	case claims.Trigger:
-		of := claims.ManualSlot(r.Job, now, r.ID)
-		if j.slots.own[of.ID] == nil {
+	case claims.Trigger, claims.Start:
+		of, why := claims.ManualSlot(r.Job, now, r.ID), ""
+		if r.Kind == claims.Start {
+			of, why = claims.StartSlot(r.Job, now, r.ID), claims.StartRefusal(j.Job, r)
+		}
+		switch {
+		case j.slots.own[of.ID] != nil:
+		case why != "":
+			s.settle(j, of, claims.Skipped, why)
+		default:
 			s.row(j, of)
 			s.rev++
 			s.pending[of.ID] = &claims.Pending{Slot: of, Attempt: 1, Due: now, Input: slices.Clone(r.Input), By: r.By, Rev: s.rev}

@@ -73,6 +73,8 @@ type grammar struct {
 
 	operatorCommands
 
+	Simulate simulateCmd `cmd:"" help:"Play the jobs on a virtual clock: what would run, wait, be skipped or missed over a year."`
+
 	Check   checkCmd   `cmd:"" help:"Say everything that is wrong with the configuration and the plugins, without running any."`
 	Exec    execCmd    `cmd:"" help:"Run one module once in the sandbox."`
 	Doctor  doctorCmd  `cmd:"" help:"Say whether this machine tells its processes apart."`

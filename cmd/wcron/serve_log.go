@@ -20,14 +20,16 @@ type teller struct {
 	lists map[string]string
 }
 
-// tell logs how the problems of a set differ from those of the set before, and what is new of warnings about schedules.
-func (t *teller) tell(log *slog.Logger, set *plugins.Set) {
+// tell logs how the problems of a set differ from those of the set before, and what is new of warnings about schedules. It reports
+// whether there are new problems.
+func (t *teller) tell(log *slog.Logger, set *plugins.Set) (fresh bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := map[config.Problem]bool{}
 	for _, p := range set.Problems {
 		if !t.known[p] && !now[p] {
 			log.Warn("problem", attributes(p)...)
+			fresh = true
 		}
 		now[p] = true
 	}
@@ -49,6 +51,7 @@ func (t *teller) tell(log *slog.Logger, set *plugins.Set) {
 		}
 	}
 	t.warns = warns
+	return fresh
 }
 
 // same reports whether a list is the one that was given under that name before, and keeps it.
