@@ -17,6 +17,20 @@ type Store interface {
 	Close() error
 }
 
+// Waiting is what a store can tell, besides, whose writes may have to wait for other processes.
+type Waiting interface {
+	// LockWait tells of the wait for the lock in front of every write. It does not block.
+	LockWait() LockWait
+}
+
+// LockWait is a wait for other processes' writes.
+type LockWait struct {
+	For    time.Duration // how long the present wait has lasted, given-up tries included; 0: there is none
+	Holder string        // who is waited for, such as "pid 42"; empty: not known
+	Waits  int64         // how often this store had to wait since it was opened
+	Total  time.Duration // and how long in all
+}
+
 // Ledger is the part that changes jobs, claims, runs and slots.
 type Ledger interface {
 	// Put registers the jobs of one source: see Put. It returns the rows as they are now, in the order given.
@@ -99,12 +113,12 @@ type Passed struct {
 
 // Claim asks for one slot of a job.
 //
-// A claim of the schedule (Slot.Kind == Scheduled, Attempt == 1) holds only while the job's Next equals From, the job exists, is
-// not done, and is neither paused nor disabled unless RunID is empty; it sets Next. A slot that is on record already (the schedule
-// was changed back) is not run again: Next is advanced, and the answer is Passing. A claim of pending work holds only while the
-// pending row (job, slot, attempt) is there and the job exists; it removes that row and leaves Next alone. Both hold only while
-// fewer than Lanes claims of the job are open: else the answer is Busy, and a claim of the schedule is passed over with IfBusy. A
-// claim without a run is not stopped by an open one. The same claim made again by the same owner is Won with the same token.
+// A claim of the schedule (one with From) holds only while the job's Next equals From, the job exists, is not done, and is neither
+// paused nor disabled unless no run is wanted; it sets Next. A slot that is on record already (the schedule was changed back) is not
+// run again: Next is advanced, and the answer is Passing. A claim of pending work (one without From) holds only while the pending row
+// (job, slot, attempt) is there and the job exists; it removes that row and leaves Next alone. Both hold only while fewer than Lanes
+// claims of the job are open: else the answer is Busy, and a claim of the schedule is passed over with IfBusy. A claim without a run
+// is not stopped by an open one. The same claim made again by the same owner is Won with the same token.
 //
 // With Overlap queue or replace, a slot of the schedule waits instead of being passed over, as a pending row that is due at the
 // slot's time; the answer is Queued. So it does when the claim has no run: the caller knows that the job is busy.
@@ -125,7 +139,7 @@ type Claim struct {
 	Deadline  time.Time // of the claim; zero: unlimited
 	Digest    string    // the plugin's content digest
 	StandsFor int64
-	From      time.Time // expected Next
+	From      time.Time // expected Next; zero: pending work is claimed
 	Next      time.Time // Next afterwards; zero: none
 	Passed    []Passed  // slots before Slot.At (or up to Next when RunID is empty) that had no run
 	IfBusy    string    // reason with which the slot is skipped when no lane is free and it may not wait; empty: Busy, and nothing changes

@@ -44,7 +44,8 @@ type Job struct {
 	Entry        string        // exported function; empty: _start, else run
 	Args         []string      // after the job's name
 	Env          map[string]string
-	Input        json.RawMessage // the event's "input"; nil: null
+	Input        json.RawMessage   // the event's "input"; nil: null
+	Grants       capability.Grants // what its runs may do beside the free calls
 
 	Missed       claims.MissedPolicy // empty: once
 	Retry        claims.RetryPolicy

@@ -37,6 +37,7 @@ func (h Harness) Run(t *testing.T) {
 		{"State", stateScenarios()},
 		{"Grants", grantScenarios()},
 		{"Pending", pendingScenarios()},
+		{"Overlap", overlapScenarios()},
 		{"Request", requestScenarios()},
 		{"Read", readScenarios()},
 		{"Output", outputScenarios()},
