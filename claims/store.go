@@ -241,14 +241,16 @@ const (
 	Resume  RequestKind = "resume"
 	Trigger RequestKind = "trigger" // one manual run
 	Cancel  RequestKind = "cancel"  // the owner of the run is to end it
+	Start   RequestKind = "start"   // one run because a host has started, once for each host and time
 )
 
-// Request is what an operator asks for. Pausing a paused job, resuming a running one and cancelling twice change nothing.
+// Request is what an operator asks for, or with Start a host. Pausing a paused job, resuming a running one and cancelling twice change
+// nothing. The slot of a Start is skipped with the reason where the job is paused, disabled or done, or the request gives a Reason.
 type Request struct {
 	Kind   RequestKind
-	Job    string // pause, resume, trigger
+	Job    string // pause, resume, trigger, start
 	RunID  string // cancel
-	ID     string // trigger: makes the slot's id unique; short
+	ID     string // trigger: makes the slot's id unique; short. start: the host's id
 	Input  []byte // trigger: JSON; nil: the job's own
 	By     string
 	Reason string

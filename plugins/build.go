@@ -211,18 +211,21 @@ func (b *builder) time(j *Job, m merged) {
 	loc, err := b.location(j.Timezone)
 	var spec *schedule.Spec
 	if err == nil {
-		spec, err = schedule.Parse(j.ScheduleText, schedule.Options{Location: loc, LocationSet: m.own["timezone"], Name: j.Name})
+		spec, err = schedule.Parse(j.ScheduleText, schedule.Options{Location: loc, LocationSet: m.own["timezone"], Name: j.Name, DST: schedule.DST(m.settings.DST)})
 	}
 	if err == nil {
 		j.Schedule, j.Timezone, j.Warnings = spec, spec.Location().String(), spec.Warnings()
 		return
 	}
 	at := b.placeOfSchedule(j.Name, m)
-	p := config.Problem{File: at.File, Line: at.Line, Col: at.Col, What: fmt.Sprintf("job %s: schedule %q: %v", j.Name, j.ScheduleText, err),
+	p := config.Problem{File: at.File, Line: at.Line, Col: at.Col, What: fmt.Sprintf("job %s: schedule %q: %v", j.Name, oneLine(j.ScheduleText), err),
 		Remedy: "write a schedule such as \"0 9 * * MON-FRI\", \"@daily\" or \"@every 90s\""}
 	b.complain(p)
 	j.breakBy(p)
 }
+
+// oneLine is the text of several schedules as one writes it on a command line.
+func oneLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }
 
 // placeOfSchedule looks up where a schedule is written that cannot be read.
 func (b *builder) placeOfSchedule(job string, m merged) config.Position {

@@ -66,7 +66,7 @@ type Job struct {
 	Merged   config.Job      // the same as a layer, in which a key that nothing sets is nil
 
 	Schedule     *schedule.Spec // nil: manual, or the text is not a schedule
-	ScheduleText string         // as written; "" for none
+	ScheduleText string         // as written, several schedules on a line each; "" for none
 	Timezone     string         // in which Schedule is read
 
 	State  State

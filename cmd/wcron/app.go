@@ -73,14 +73,15 @@ type grammar struct {
 
 	operatorCommands
 
-	Inspect  inspectCmd  `cmd:"" help:"Say all that is known of a module, without compiling it: settings, imports, requests, next times."`
-	Pack     packCmd     `cmd:"" help:"Put a manifest into a module."`
-	New      newCmd      `cmd:"" help:"Make a project for a job, in Go, C or Rust."`
 	Simulate simulateCmd `cmd:"" help:"Play the jobs on a virtual clock: what would run, wait, be skipped or missed over a year."`
-	Check    checkCmd    `cmd:"" help:"Say everything that is wrong with the configuration and the plugins, without running any."`
-	Exec     execCmd     `cmd:"" help:"Run one module once in the sandbox."`
-	Doctor   doctorCmd   `cmd:"" help:"Say whether this machine tells its processes apart."`
-	Version  versionCmd  `cmd:"" help:"Say which wcron this is."`
+
+	Inspect inspectCmd `cmd:"" help:"Say all that is known of a module, without compiling it: settings, imports, requests, next times."`
+	Pack    packCmd    `cmd:"" help:"Put a manifest into a module."`
+	New     newCmd     `cmd:"" help:"Make a project for a job, in Go, C or Rust."`
+	Check   checkCmd   `cmd:"" help:"Say everything that is wrong with the configuration and the plugins, without running any."`
+	Exec    execCmd    `cmd:"" help:"Run one module once in the sandbox."`
+	Doctor  doctorCmd  `cmd:"" help:"Say whether this machine tells its processes apart."`
+	Version versionCmd `cmd:"" help:"Say which wcron this is."`
 }
 
 const about = "wcron runs WebAssembly jobs on their schedules, each in a sandbox of its own.\n\n" +

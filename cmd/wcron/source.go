@@ -12,6 +12,7 @@ import (
 	"github.com/wcron/wcron/config"
 	"github.com/wcron/wcron/host"
 	"github.com/wcron/wcron/plugins"
+	"github.com/wcron/wcron/schedule"
 )
 
 // place is where a configuration keeps things: all of it below the state folder.
@@ -107,6 +108,7 @@ func hostJob(j plugins.Job) host.Job {
 		Module:       host.Module{Digest: j.Digest, Load: j.Load},
 		Schedule:     j.ScheduleText,
 		Timezone:     j.Timezone,
+		DST:          schedule.DST(s.DST),
 		Timeout:      s.Timeout,
 		StartTimeout: s.StartTimeout,
 		Memory:       s.Memory,
