@@ -33,6 +33,7 @@ type JobStatus struct {
 	Digest  string    // of the module that its next run uses
 	Running []string  // run ids
 	Waiting time.Time // since when a due slot waits; zero: none does
+	Queued  int       // slots that wait since the job was busy when they were due
 }
 
 // Status lists the jobs by name. It returns ErrNotRunning when Run has ended.
@@ -51,6 +52,7 @@ func (h *Host) Status(ctx context.Context) ([]JobStatus, error) {
 			if l.claiming && s.State == Active && !s.Next.IsZero() && !s.Next.After(now) && waiting[name] == nil {
 				s.Waiting, s.Reason = s.Next, firstOf(s.Reason, claim)
 			}
+			s.Queued = len(l.queues[name])
 			if it := waiting[name]; it != nil {
 				s.Waiting, s.Reason = it.at, firstOf(s.Reason, it.why)
 			}
