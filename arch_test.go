@@ -32,9 +32,10 @@ var arrows = map[string][]string{
 	"claims/memstore":    {"claims"},
 	"claims/claimstest":  {"claims"},
 	// floor 3
-	"admin": {"host", "claims", "fingerprint", "output"}, // fingerprint: whether an owner lives, for list
+	"admin":   {"host", "claims", "fingerprint", "output"}, // fingerprint: whether an owner lives, for list
+	"metrics": {"host"},
 	// floor 5
-	"cmd/wcron": {"admin", "capability", "claims", "claims/memstore", "claims/sqlitestore", "config", "fingerprint", "host", "internal/guest", "output", "plugins", "sandbox", "sandbox/meter", "schedule"},
+	"cmd/wcron": {"admin", "capability", "claims", "claims/memstore", "claims/sqlitestore", "config", "fingerprint", "host", "internal/guest", "metrics", "output", "plugins", "sandbox", "sandbox/meter", "schedule"},
 	// beside the house
 	"examples/thirdparty": {}, // tests alone
 	"examples/embed":      {"claims/sqlitestore", "host"},
@@ -47,6 +48,7 @@ var engines = map[string][]string{
 	"github.com/BurntSushi/toml":            {"config"},
 	"github.com/ncruces/go-sqlite3":         {"claims/sqlitestore"},
 	"github.com/gofrs/flock":                {"claims/sqlitestore"},
+	"github.com/prometheus":                 {"metrics"},
 	"github.com/fsnotify/fsnotify":          {"plugins"},
 	"github.com/alecthomas/kong":            {"cmd/wcron"},
 	"github.com/KimMachineGun/automemlimit": {"cmd/wcron"},

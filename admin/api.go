@@ -71,6 +71,8 @@ type Config struct {
 	// Reload reads the files that define the jobs again, and returns when Jobs has them. It reports false while some are
 	// left alone because they are being written. nil: there are none.
 	Reload func() (settled bool)
+	// Metrics writes the host's metrics in the text format of Prometheus. nil: there are none.
+	Metrics func(w io.Writer) error
 	// Now is the clock. nil: time.Now.
 	Now func() time.Time
 }

@@ -52,7 +52,7 @@ func (d *Direct) status(hosts []HostInfo, last time.Time) Status {
 	if hosts == nil {
 		hosts = []HostInfo{}
 	}
-	return Status{Hosts: hosts, LastSeenAt: instant(last), Source: d.cfg.Source, Timezone: d.cfg.Zone()}
+	return Status{NotReady: []string{}, Hosts: hosts, LastSeenAt: instant(last), Source: d.cfg.Source, Timezone: d.cfg.Zone()}
 }
 
 // Runs implements API.

@@ -112,6 +112,7 @@ type Status struct {
 	Source     string     `json:"source"`       // its job set
 	Timezone   string     `json:"timezone"`     // of jobs that name none
 	Load       *Load      `json:"load"`         // of the host that answers
+	NotReady   []string   `json:"not_ready"`    // why the host that answers could not start a run now
 }
 
 // HostInfo is a host that lives, or at least is not known to be dead.

@@ -17,6 +17,20 @@ type Store interface {
 	Close() error
 }
 
+// Waiting is what a store can tell, besides, whose writes may have to wait for other processes.
+type Waiting interface {
+	// LockWait tells of the wait for the lock in front of every write. It does not block.
+	LockWait() LockWait
+}
+
+// LockWait is a wait for other processes' writes.
+type LockWait struct {
+	For    time.Duration // how long the present wait has lasted, given-up tries included; 0: there is none
+	Holder string        // who is waited for, such as "pid 42"; empty: not known
+	Waits  int64         // how often this store had to wait since it was opened
+	Total  time.Duration // and how long in all
+}
+
 // Ledger is the part that changes jobs, claims, runs and slots.
 type Ledger interface {
 	// Put registers the jobs of one source: see Put. It returns the rows as they are now, in the order given.

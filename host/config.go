@@ -34,11 +34,16 @@ func usualRhythm() rhythm {
 	return rhythm{wait: 10 * time.Second, poll: 500 * time.Millisecond, renew: 10 * time.Second, recover: time.Second}
 }
 
+// LockPatience is how long the ledger's lock is waited for before the host says so and counts as not ready.
+const LockPatience = 2 * time.Second
+
 // Times of the loop that nobody needs to set.
 const (
 	pruneEvery   = time.Minute
 	lockPatience = 2 * time.Second // a busy job lock without a claim to go with it is waited for this long
 	claimBatch   = 256             // claims in one transaction
+
+	sourcePatience = 5 * time.Second // within this all hosts have seen what their common source says
 )
 
 // Config says what a host works with. Store and Jobs are required; the zero value of every other field is its default.
@@ -97,8 +102,8 @@ func (c Config) withDefaults() (Config, error) {
 	c.Lease = orDefault(c.Lease, DefaultLease)
 	if c.rhythm == (rhythm{}) {
 		c.rhythm = usualRhythm()
+		c.rhythm.renew = min(c.rhythm.renew, c.Lease/3) // two renewals may come late
 	}
-	c.rhythm.renew = min(c.rhythm.renew, c.Lease/3) // two renewals may come late
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = DefaultDrainTimeout
 	}

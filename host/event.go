@@ -28,6 +28,7 @@ const (
 	TickFailed   EventKind = "tick_failed"   // the ledger or the system refused; tried again
 	GuestRefused EventKind = "guest_refused" // a guest asked for what its job is not granted; the reason says how to grant it
 	Stalled      EventKind = "stalled"       // an owner that cannot be judged is silent for longer than its lease
+	LockWait     EventKind = "lock_wait"     // the ledger's lock is held by somebody else for longer than LockPatience
 	Lost         EventKind = "lost_events"   // Count events were dropped because OnEvent was too slow
 )
 

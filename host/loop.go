@@ -38,6 +38,7 @@ type loop struct {
 	killing  bool // what runs is killed, and what still starts is killed as well
 	finished bool // Only: the slot has its verdict
 	fatal    error
+	troubles map[string]string // what fails at present: errors by operation
 
 	shared shared
 }
@@ -60,6 +61,8 @@ func newLoop(ctx context.Context, h *Host) *loop {
 		modules: map[string]*module{},
 		pending: map[string]*dueItem{},
 		running: map[string]*run{},
+
+		troubles: map[string]string{},
 	}
 	l.shared.defs, l.shared.ended = map[string]Job{}, map[string]struct{}{}
 	l.ctx, l.stop = context.WithCancel(ctx)
@@ -197,12 +200,23 @@ func (l *loop) end(stopBackground context.CancelFunc) {
 	}
 }
 
+// The operations that fail makes a host not ready for, until they succeed again.
+const (
+	opClaim = "claim due jobs"
+	opPoll  = "poll the ledger"
+	opRenew = "renew the lease"
+)
+
+// went notes that an operation has succeeded.
+func (l *loop) went(op string) { delete(l.troubles, op) }
+
 // fail ends the host for a reason that trying again cannot mend, and tells of all other errors.
 func (l *loop) fail(op string, err error) {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return
 	}
 	l.h.emit(Event{Kind: TickFailed, Reason: op, Err: err})
+	l.troubles[op] = err.Error()
 	for _, end := range []error{claims.ErrNewer, claims.ErrFenced, claims.ErrCorrupt, claims.ErrClosed} {
 		if errors.Is(err, end) {
 			l.fatal = err

@@ -123,6 +123,9 @@ func (c *checked) host(path string, now time.Time, only func(file string) bool) 
 	if set == nil {
 		return nil
 	}
+	if only == nil && openMetrics(set.File) {
+		c.found = append(c.found, finding{File: set.File.Path, What: "metrics: " + openReason, Remedy: openRemedy, Severity: "warning"})
+	}
 	for _, j := range set.Jobs {
 		if only != nil && !only(j.Plugin) && !only(filepath.Join(set.File.JobsDir, j.Name+".toml")) {
 			continue

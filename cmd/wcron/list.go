@@ -82,6 +82,9 @@ func header(a *app, o *operator) {
 		}
 		fmt.Fprintln(a.stdout)
 	}
+	for _, why := range s.NotReady {
+		fmt.Fprintln(a.stdout, a.paint(yellow, "it cannot start runs now: "+printable(why)))
+	}
 	fmt.Fprintf(a.stdout, "%s\n", a.paint(faint, "times without a zone are in "+s.Timezone))
 }
 

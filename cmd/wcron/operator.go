@@ -13,6 +13,7 @@ type operatorCommands struct {
 	Rm      rmCmd      `cmd:"" help:"Remove a job from jobs.d."`
 	History historyCmd `cmd:"" help:"Show the runs, or the slots and what became of each."`
 	Logs    logsCmd    `cmd:"" help:"Print what a run wrote."`
+	Metrics metricsCmd `cmd:"" help:"Print what a running host has counted."`
 	Audit   auditCmd   `cmd:"" help:"Check the ledger: every slot has exactly one verdict, every claim an owner."`
 	Backup  backupCmd  `cmd:"" help:"Write the ledger with all outputs into a file, while hosts run."`
 	Restore restoreCmd `cmd:"" help:"Put a backup into a state folder that nobody uses."`

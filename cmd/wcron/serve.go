@@ -15,6 +15,7 @@ import (
 	"github.com/wcron/wcron/claims/sqlitestore"
 	"github.com/wcron/wcron/config"
 	"github.com/wcron/wcron/host"
+	"github.com/wcron/wcron/metrics"
 	"github.com/wcron/wcron/plugins"
 )
 
@@ -57,7 +58,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 	if err := usable(set); err != nil {
 		return err
 	}
-	s := &server{app: a, log: c.logger(a), ending: ending, source: newJobSource(source), file: set.File, place: placeOf(set.File)}
+	s := &server{app: a, log: c.logger(a), ending: ending, source: newJobSource(source), file: set.File, place: placeOf(set.File), metrics: metrics.New()}
 	s.store, err = sqlitestore.Open(ctx, sqlitestore.Config{Dir: s.place.state})
 	if err != nil {
 		return unreachable(err)
@@ -101,6 +102,8 @@ type server struct {
 	host   *host.Host
 	ending chan os.Signal
 	told   teller
+
+	metrics *metrics.Metrics
 }
 
 // serve runs until ctx ends, which begins the drain, and the drain is over.
@@ -119,7 +122,7 @@ func (s *server) serve(ctx context.Context) error {
 	if err != nil {
 		s.log.Warn("no_socket", "error", err, "remedy", "commands go through the ledger instead, and logs -f reads the spool")
 	}
-	cfg.Socket = socket
+	cfg.Socket, cfg.OnEvent = socket, s.metrics.Observe
 	if s.host, err = host.New(cfg); err != nil {
 		err = fmt.Errorf("make the host: %w", err)
 		if listener != nil {
@@ -129,15 +132,17 @@ func (s *server) serve(ctx context.Context) error {
 	}
 	s.log.Info("serving", "file", set.File.Path, "plugins", set.File.Plugins, "jobs", len(set.Jobs), "zone", set.Zone.Name, "zone_from", set.Zone.From,
 		"state", s.place.state, "socket", socket, "memory_budget", cfg.MemoryBudget, "instance", cfg.Instance)
-	s.told.tell(s.log, set)
+	s.metrics.Watch(s.host)
+	s.metrics.Configuration(len(set.Problems), s.told.tell(s.log, set))
 
 	around, stop := context.WithCancel(context.WithoutCancel(ctx)) // what goes on while the host drains
 	defer stop()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop()
+	api := admin.NewServed(s.admin(), s.host)
+	wg.Go(func() { s.probes(around, api) })
 	if listener != nil {
-		api := admin.NewServed(s.admin(), s.host)
 		wg.Go(func() {
 			if err := admin.Serve(around, listener, admin.Handler(api)); err != nil {
 				s.log.Error("socket", "error", err)
@@ -178,7 +183,7 @@ func (a *app) hostConfig(f *config.File, p place) host.Config {
 func (s *server) admin() admin.Config {
 	return admin.Config{
 		Store: s.store, Jobs: s.source.Jobs, Source: s.file.Path, Zone: func() string { return s.source.Snapshot().Zone.Name }, Spool: s.place.spool,
-		Reload: s.source.Reload,
+		Reload: s.source.Reload, Metrics: s.metrics.Write,
 		Plugin: func(name string) string {
 			j, _ := s.source.Snapshot().Job(name)
 			return j.Settings.Plugin
@@ -218,7 +223,7 @@ func (s *server) signals(until, ctx context.Context) {
 
 // changed is told of each new set.
 func (s *server) changed(set *plugins.Set) {
-	s.told.tell(s.log, set)
+	s.metrics.Configuration(len(set.Problems), s.told.tell(s.log, set))
 	if keys := restarts(s.file, set.File); !s.told.same("restart", keys) && len(keys) > 0 {
 		s.log.Warn("restart_needed", "keys", strings.Join(keys, " "), "reason", "their new values hold once wcron serve is started again")
 	}

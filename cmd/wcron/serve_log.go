@@ -19,14 +19,15 @@ type teller struct {
 	lists map[string]string
 }
 
-// tell logs how the problems of a set differ from those of the set before.
-func (t *teller) tell(log *slog.Logger, set *plugins.Set) {
+// tell logs how the problems of a set differ from those of the set before, and reports whether there are new ones.
+func (t *teller) tell(log *slog.Logger, set *plugins.Set) (fresh bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := map[config.Problem]bool{}
 	for _, p := range set.Problems {
 		if !t.known[p] && !now[p] {
 			log.Warn("problem", attributes(p)...)
+			fresh = true
 		}
 		now[p] = true
 	}
@@ -37,6 +38,7 @@ func (t *teller) tell(log *slog.Logger, set *plugins.Set) {
 		}
 	}
 	t.known = now
+	return fresh
 }
 
 // same reports whether a list is the one that was given under that name before, and keeps it.
