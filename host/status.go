@@ -25,14 +25,15 @@ const (
 
 // JobStatus is what a host knows of a job.
 type JobStatus struct {
-	Job     Job
-	Row     claims.Job
-	State   JobState
-	Reason  string    // why it is not active, or why a due slot waits
-	Next    time.Time // zero: none
-	Digest  string    // of the module that its next run uses
-	Running []string  // run ids
-	Waiting time.Time // since when a due slot waits; zero: none does
+	Job      Job
+	Row      claims.Job
+	State    JobState
+	Reason   string              // why it is not active, or why a due slot waits
+	Next     time.Time           // zero: none
+	Digest   string              // of the module that its next run uses
+	Running  []string            // run ids
+	Progress map[string]Progress // by run id, of those that have said how far they are
+	Waiting  time.Time           // since when a due slot waits; zero: none does
 }
 
 // Status lists the jobs by name. It returns ErrNotRunning when Run has ended.
@@ -64,6 +65,14 @@ func (j *job) status(budget int64) JobStatus {
 	s := JobStatus{Job: j.def, Row: j.row, Next: j.row.Next, Digest: j.def.Module.Digest, Running: slices.Sorted(maps.Keys(j.running))}
 	if j.mod != nil {
 		s.Digest = j.mod.digest
+	}
+	for id, r := range j.running {
+		if p := r.progress.Load(); p != nil {
+			if s.Progress == nil {
+				s.Progress = map[string]Progress{}
+			}
+			s.Progress[id] = *p
+		}
 	}
 	s.State, s.Reason = j.state(budget)
 	return s
