@@ -98,10 +98,19 @@ type Job struct {
 	Reason      *string    `json:"reason"` // why it is not active, or why a due slot waits
 
 	Running      []string   `json:"running"`       // run ids
+	Progress     []Progress `json:"progress"`      // of the runs of the host that answers, as far as they have told
 	WaitingSince *time.Time `json:"waiting_since"` // a slot is due since then and has not started
 	Note         *string    `json:"note"`
 	LastEndedAt  *time.Time `json:"last_ended_at"`
 	Source       string     `json:"source"` // the job set that it belongs to
+}
+
+// Progress is how far a run says that it is.
+type Progress struct {
+	RunID   string    `json:"run_id"`
+	Percent *float64  `json:"percent"` // null: it has not said
+	Text    string    `json:"text"`
+	At      time.Time `json:"at"`
 }
 
 // Status says who works on the ledger.
