@@ -82,6 +82,37 @@ func TestGuestsThroughTheDoor(t *testing.T) {
 	})
 }
 
+// A run that is ok starts another job with an input; one that is not starts nothing.
+func TestEmit(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		call := guest.Call{Function: "wcron_emit", Request: `{"job":"other","input":{"n":1}}`}
+		nobody := guest.Call{Function: "wcron_emit", Request: `{"job":"nobody"}`}
+		g := capability.Grants{Emit: []string{"other", "nobody"}}
+		r := launch(t, privateDir(t), nil,
+			Job{Name: "good", Schedule: "@every 10s", Module: Bytes(guest.Calling(guest.ThenReturn, call, nobody)), Grants: g},
+			Job{Name: "bad", Schedule: "@every 10s", Module: Bytes(guest.Calling(guest.ThenExit, call)), Grants: g},
+			Job{Name: "other", Module: Bytes(guest.Calling(guest.ThenReturn, guest.Call{Function: "wcron_event", Request: "{}"}))})
+		r.await("two runs of each", func() bool {
+			return r.told(EndedRun, "good") >= 2 && r.told(EndedRun, "bad") >= 2 && r.told(EndedRun, "other") >= 2
+		})
+		time.Sleep(5 * time.Second)
+		r.closeAfter(t, func() {
+			other := r.runs("other")
+			if len(other) != len(r.runs("good")) {
+				t.Errorf("%d runs of the other job, after %d", len(other), len(r.runs("good")))
+			}
+			for _, run := range other {
+				if out := r.output(run); !strings.Contains(out, `"input":{"n":1}`) || !strings.Contains(out, `"manual":true`) || !strings.Contains(out, `"remaining_ms":`) {
+					t.Errorf("it was told %s", out)
+				}
+			}
+			if out := r.output(r.runs("good")[0]); !strings.HasPrefix(out, "{}\n") || !strings.Contains(out, `"code":"unknown_job"`) {
+				t.Errorf("the run that started it got %s", out)
+			}
+		})
+	})
+}
+
 // What a run says of how far it is shows as long as it runs.
 func TestProgress(t *testing.T) {
 	job := Job{Name: "a", Module: Bytes(guest.Calling(guest.ThenClock, guest.Call{Function: "wcron_progress", Request: `{"percent":25.5,"text":"two\nlines"}`}))}

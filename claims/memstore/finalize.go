@@ -101,6 +101,15 @@ func (l *ledger) finalize(now time.Time, f claims.Final, text []byte) claims.Fin
 		return claims.Finalized{Status: claims.Dropped}
 	}
 	l.close(o, f)
+	if f.Outcome == claims.OK {
+		for _, e := range f.Emit {
+			if to := l.exists(e.Job); to != nil {
+				l.trigger(now, to, claims.Request{Job: e.Job, ID: e.ID, Input: e.Input, By: e.By})
+			} else {
+				answer.Unsent = append(answer.Unsent, e)
+			}
+		}
+	}
 	return answer
 }
 

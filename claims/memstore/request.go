@@ -34,16 +34,21 @@ func (s *Store) Request(ctx context.Context, now time.Time, r claims.Request) er
 			s.changed(j)
 		}
 	case claims.Trigger:
-		of := claims.ManualSlot(r.Job, now, r.ID)
-		if j.slots.own[of.ID] == nil {
-			s.row(j, of)
-			s.rev++
-			s.pending[of.ID] = &claims.Pending{Slot: of, Attempt: 1, Due: now, Input: slices.Clone(r.Input), By: r.By, Rev: s.rev}
-		}
+		s.trigger(now, j, r)
 	default:
 		return fmt.Errorf("request %q of job %q: unknown", r.Kind, r.Job)
 	}
 	return nil
+}
+
+// trigger records the slot with its pending row. The same request made twice is one slot.
+func (l *ledger) trigger(now time.Time, j *job, r claims.Request) {
+	of := claims.ManualSlot(r.Job, now, r.ID)
+	if j.slots.own[of.ID] == nil {
+		l.row(j, of)
+		l.rev++
+		l.pending[of.ID] = &claims.Pending{Slot: of, Attempt: 1, Due: now, Input: slices.Clone(r.Input), By: r.By, Rev: l.rev}
+	}
 }
 
 func (l *ledger) cancel(now time.Time, r claims.Request) error {
