@@ -45,6 +45,12 @@ type Job struct {
 	Backoff *Backoff `toml:"backoff"`
 	// RetryOn are the outcomes that are retried. Empty and not nil: none.
 	RetryOn []string `toml:"retry_on"`
+	// Overlap says what becomes of a slot that is due while the job runs.
+	Overlap *string `toml:"overlap"`
+	// QueueLimit is how many slots may wait with OverlapQueue.
+	QueueLimit *int `toml:"queue_limit"`
+	// MaxConcurrent is how many runs may be open at once with OverlapAllow.
+	MaxConcurrent *int `toml:"max_concurrent"`
 	// Repeat is how many slots the job runs before it is over. 0: no limit.
 	Repeat *int `toml:"repeat"`
 	// HistoryRuns is how many runs are kept, newest first.
@@ -78,6 +84,14 @@ const (
 	DSTBoth = "both" // repeated times run both times
 )
 
+// What becomes of a slot that is due while the job runs.
+const (
+	OverlapSkip    = "skip"    // it is skipped, with the reason
+	OverlapQueue   = "queue"   // it waits its turn
+	OverlapReplace = "replace" // the run is ended, and the slot starts when it is gone
+	OverlapAllow   = "allow"   // it runs beside the other
+)
+
 // Outcomes that RetryOn may name.
 const (
 	RetryFailed   = "failed"
@@ -91,20 +105,23 @@ const (
 // caller's own.
 func Defaults() Job {
 	return Job{
-		DST:          new(DSTOnce),
-		Timeout:      new(Duration(time.Minute)),
-		StartTimeout: new(Duration(time.Minute)),
-		Memory:       new(64 * MiB),
-		Fuel:         new(int64(0)),
-		Output:       new(MiB),
-		StateSize:    new(MiB),
-		Missed:       new(MissedOnce),
-		Retries:      new(0),
-		Backoff:      &Backoff{10 * time.Second, 10 * time.Minute},
-		RetryOn:      []string{RetryFailed, RetryTimeout, RetryTrapped, RetryShutdown},
-		Repeat:       new(0),
-		HistoryRuns:  new(1000),
-		HistoryBytes: new(64 * MiB),
+		DST:           new(DSTOnce),
+		Timeout:       new(Duration(time.Minute)),
+		StartTimeout:  new(Duration(time.Minute)),
+		Memory:        new(64 * MiB),
+		Fuel:          new(int64(0)),
+		Output:        new(MiB),
+		StateSize:     new(MiB),
+		Missed:        new(MissedOnce),
+		Retries:       new(0),
+		Backoff:       &Backoff{10 * time.Second, 10 * time.Minute},
+		RetryOn:       []string{RetryFailed, RetryTimeout, RetryTrapped, RetryShutdown},
+		Overlap:       new(OverlapSkip),
+		QueueLimit:    new(10),
+		MaxConcurrent: new(2),
+		Repeat:        new(0),
+		HistoryRuns:   new(1000),
+		HistoryBytes:  new(64 * MiB),
 	}
 }
 
@@ -120,33 +137,36 @@ func (j Job) Over(base Job) Job {
 
 // Settings is a job with every value decided. Its fields mean what those of [Job] mean; sizes are bytes.
 type Settings struct {
-	Plugin       string
-	Schedule     string        // several schedules are lines of it; "" when no layer says one
-	Timezone     string        // "" when no layer says one: the machine's
-	DST          string        // DSTOnce, DSTSkip or DSTBoth
-	Timeout      time.Duration // 0: no limit
-	StartTimeout time.Duration
-	Memory       int64
-	Fuel         int64 // 0: no limit
-	Output       int64
-	StateSize    int64
-	Entry        string // "": the module's usual one
-	Args         []string
-	Env          map[string]string
-	Input        json.RawMessage // nil when no layer says one
-	Missed       string          // MissedOnce or MissedSkip
-	Retries      int
-	Backoff      Backoff
-	RetryOn      []string
-	Repeat       int // 0: no limit
-	HistoryRuns  int
-	HistoryBytes int64
-	Description  string
-	Config       map[string]string
-	Request      *Request // nil: nothing
-	Grant        *Grant   // nil when the operator wrote none
-	Name         string
-	Version      string
+	Plugin        string
+	Schedule      string        // several schedules are lines of it; "" when no layer says one
+	Timezone      string        // "" when no layer says one: the machine's
+	DST           string        // DSTOnce, DSTSkip or DSTBoth
+	Timeout       time.Duration // 0: no limit
+	StartTimeout  time.Duration
+	Memory        int64
+	Fuel          int64 // 0: no limit
+	Output        int64
+	StateSize     int64
+	Entry         string // "": the module's usual one
+	Args          []string
+	Env           map[string]string
+	Input         json.RawMessage // nil when no layer says one
+	Missed        string          // MissedOnce or MissedSkip
+	Retries       int
+	Backoff       Backoff
+	RetryOn       []string
+	Overlap       string // OverlapSkip, OverlapQueue, OverlapReplace or OverlapAllow
+	QueueLimit    int
+	MaxConcurrent int
+	Repeat        int // 0: no limit
+	HistoryRuns   int
+	HistoryBytes  int64
+	Description   string
+	Config        map[string]string
+	Request       *Request // nil: nothing
+	Grant         *Grant   // nil when the operator wrote none
+	Name          string
+	Version       string
 }
 
 // Resolve decides every value: j over [Defaults]. The host's own defaults are a layer of their own: see [File.Base]. The result
@@ -154,33 +174,36 @@ type Settings struct {
 func (j Job) Resolve() Settings {
 	j = j.Over(Defaults())
 	return Settings{
-		Plugin:       value0(j.Plugin),
-		Schedule:     value0(j.Schedule),
-		Timezone:     value0(j.Timezone),
-		DST:          value0(j.DST),
-		Timeout:      time.Duration(value0(j.Timeout)),
-		StartTimeout: time.Duration(value0(j.StartTimeout)),
-		Memory:       int64(value0(j.Memory)),
-		Fuel:         value0(j.Fuel),
-		Output:       int64(value0(j.Output)),
-		StateSize:    int64(value0(j.StateSize)),
-		Entry:        value0(j.Entry),
-		Args:         j.Args,
-		Env:          j.Env,
-		Input:        j.Input,
-		Missed:       value0(j.Missed),
-		Retries:      value0(j.Retries),
-		Backoff:      value0(j.Backoff),
-		RetryOn:      j.RetryOn,
-		Repeat:       value0(j.Repeat),
-		HistoryRuns:  value0(j.HistoryRuns),
-		HistoryBytes: int64(value0(j.HistoryBytes)),
-		Description:  value0(j.Description),
-		Config:       j.Config,
-		Request:      j.Request,
-		Grant:        j.Grant,
-		Name:         value0(j.Name),
-		Version:      value0(j.Version),
+		Plugin:        value0(j.Plugin),
+		Schedule:      value0(j.Schedule),
+		Timezone:      value0(j.Timezone),
+		DST:           value0(j.DST),
+		Timeout:       time.Duration(value0(j.Timeout)),
+		StartTimeout:  time.Duration(value0(j.StartTimeout)),
+		Memory:        int64(value0(j.Memory)),
+		Fuel:          value0(j.Fuel),
+		Output:        int64(value0(j.Output)),
+		StateSize:     int64(value0(j.StateSize)),
+		Entry:         value0(j.Entry),
+		Args:          j.Args,
+		Env:           j.Env,
+		Input:         j.Input,
+		Missed:        value0(j.Missed),
+		Retries:       value0(j.Retries),
+		Backoff:       value0(j.Backoff),
+		RetryOn:       j.RetryOn,
+		Overlap:       value0(j.Overlap),
+		QueueLimit:    value0(j.QueueLimit),
+		MaxConcurrent: value0(j.MaxConcurrent),
+		Repeat:        value0(j.Repeat),
+		HistoryRuns:   value0(j.HistoryRuns),
+		HistoryBytes:  int64(value0(j.HistoryBytes)),
+		Description:   value0(j.Description),
+		Config:        j.Config,
+		Request:       j.Request,
+		Grant:         j.Grant,
+		Name:          value0(j.Name),
+		Version:       value0(j.Version),
 	}
 }
 

@@ -29,6 +29,9 @@ missed = "skip"
 retries = 3
 backoff = "1s..2m"
 retry_on = ["orphaned"]
+overlap = "allow"
+queue_limit = 4
+max_concurrent = 6
 repeat = 7
 env.REGION = "eu"
 config.days = "7"
@@ -54,7 +57,7 @@ func TestParseJob(t *testing.T) {
 		Memory: new(config.GiB), Fuel: new(int64(5_000_000_000)), Output: new(config.Size(2_000_000)), StateSize: new(config.Size(3_000_000)), Entry: new("run"),
 		Args: []string{"--full", ""}, Env: map[string]string{"REGION": "eu"}, Input: []byte(`{"mode":"full"}`),
 		Missed: new(config.MissedSkip), Retries: new(3), Backoff: &config.Backoff{Min: time.Second, Max: 2 * time.Minute},
-		RetryOn: []string{config.RetryOrphaned}, Repeat: new(7), HistoryRuns: new(5), HistoryBytes: new(config.Size(1000)),
+		RetryOn: []string{config.RetryOrphaned}, Overlap: new(config.OverlapAllow), QueueLimit: new(4), MaxConcurrent: new(6), Repeat: new(7), HistoryRuns: new(5), HistoryBytes: new(config.Size(1000)),
 		Config: map[string]string{"days": "7"}, Grant: &config.Grant{State: 2 * config.MiB},
 	}
 	if got := job(t, fullJob); !reflect.DeepEqual(got, want) {
@@ -236,7 +239,7 @@ func TestResolve(t *testing.T) {
 	want := config.Settings{DST: config.DSTOnce,
 		Timeout: time.Minute, StartTimeout: time.Minute, Memory: 64 << 20, Output: 1 << 20, StateSize: 1 << 20, Missed: "once",
 		Backoff: config.Backoff{Min: 10 * time.Second, Max: 10 * time.Minute},
-		RetryOn: []string{"failed", "timeout", "trapped", "shutdown"}, HistoryRuns: 1000, HistoryBytes: 64 << 20,
+		RetryOn: []string{"failed", "timeout", "trapped", "shutdown"}, Overlap: "skip", QueueLimit: 10, MaxConcurrent: 2, HistoryRuns: 1000, HistoryBytes: 64 << 20,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("built-in: got\n%+v\nwant\n%+v", got, want)

@@ -15,6 +15,7 @@ const (
 	EndedRun     EventKind = "ended"         // a run's outcome is committed
 	LateResult   EventKind = "late_result"   // a run ended after it was given up; nothing was committed
 	SlotSkipped  EventKind = "skipped"       // slots passed over, with the reason
+	SlotQueued   EventKind = "queued"        // a slot waits since its job is busy, with the reason
 	SlotMissed   EventKind = "missed"        // slots that no host was there for, or late
 	Recovered    EventKind = "recovered"     // an orphan was closed
 	JobAdded     EventKind = "job_added"     // a job is new, or changed
@@ -48,7 +49,7 @@ type Event struct {
 	ExitCode *int64
 	Reason   string
 	Evidence string    // Recovered
-	Count    int64     // SlotSkipped, SlotMissed: how many; Started: slots that the run stands for
+	Count    int64     // SlotSkipped, SlotMissed: how many; SlotQueued: slots of the job that wait now; Started: slots that the run stands for
 	Until    time.Time // SlotSkipped, SlotMissed: the last one's time
 	Retry    time.Time // EndedRun: when the next attempt is due
 	Output   []byte    // EndedRun: what it wrote, where that is short enough to travel with the commit

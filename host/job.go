@@ -51,6 +51,7 @@ type Job struct {
 
 	Missed       claims.MissedPolicy // empty: once
 	Retry        claims.RetryPolicy
+	Overlap      claims.Overlap
 	Repeat       int64 // slots after which the job is done; 0: no limit
 	HistoryRuns  int64 // newest runs kept; 0: DefaultHistoryRuns
 	HistoryBytes int64 // of their outputs; 0: DefaultHistoryBytes

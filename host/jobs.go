@@ -259,7 +259,7 @@ func sameJob(a, b Job) bool {
 	return a.Module.Digest == b.Module.Digest && a.Schedule == b.Schedule && a.Timezone == b.Timezone && a.DST == b.DST &&
 		a.Timeout == b.Timeout && a.StartTimeout == b.StartTimeout && a.Memory == b.Memory && a.Fuel == b.Fuel && a.Output == b.Output && a.State == b.State &&
 		a.Entry == b.Entry && slices.Equal(a.Args, b.Args) && maps.Equal(a.Env, b.Env) && bytes.Equal(a.Input, b.Input) &&
-		a.Missed == b.Missed && a.Repeat == b.Repeat && a.HistoryRuns == b.HistoryRuns && a.HistoryBytes == b.HistoryBytes &&
+		a.Missed == b.Missed && a.Overlap == b.Overlap && a.Repeat == b.Repeat && a.HistoryRuns == b.HistoryRuns && a.HistoryBytes == b.HistoryBytes &&
 		a.Broken == b.Broken && a.Unready == b.Unready && a.Note == b.Note && a.Retry.Retries == b.Retry.Retries && a.Retry.Min == b.Retry.Min &&
 		a.Retry.Max == b.Retry.Max && slices.Equal(a.Retry.On, b.Retry.On)
 }

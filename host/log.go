@@ -48,6 +48,8 @@ func (h *Host) log(e Event) {
 		if !e.Retry.IsZero() {
 			attrs = append(attrs, slog.Time("retry_at", e.Retry))
 		}
+	case SlotQueued:
+		attrs = append(attrs, slog.Int64("waiting", e.Count))
 	case SlotSkipped, SlotMissed:
 		attrs = append(attrs, slog.Int64("count", e.Count), slog.Time("until", e.Until))
 	}

@@ -27,6 +27,7 @@ type loop struct {
 	due      dueHeap            // not due yet
 	waiting  []*dueItem         // due, in due order; each with the reason why it has not started
 	pending  map[string]*dueItem
+	queues   map[string][]*dueItem // by job: its slots that wait, oldest first; they are in pending as well
 	running  map[string]*run
 	foreign  map[string]string // by job: a run of another host that is in flight, as of the last poll
 
@@ -61,6 +62,7 @@ func newLoop(ctx context.Context, h *Host) *loop {
 		jobs:    map[string]*job{},
 		modules: map[string]*module{},
 		pending: map[string]*dueItem{},
+		queues:  map[string][]*dueItem{},
 		running: map[string]*run{},
 
 		troubles: map[string]string{},

@@ -34,6 +34,7 @@ type JobStatus struct {
 	Running  []string            // run ids
 	Progress map[string]Progress // by run id, of those that have said how far they are
 	Waiting  time.Time           // since when a due slot waits; zero: none does
+	Queued   int                 // slots that wait since the job was busy when they were due
 }
 
 // Status lists the jobs by name. It returns ErrNotRunning when Run has ended.
@@ -52,6 +53,7 @@ func (h *Host) Status(ctx context.Context) ([]JobStatus, error) {
 			if l.claiming && s.State == Active && !s.Next.IsZero() && !s.Next.After(now) && waiting[name] == nil {
 				s.Waiting, s.Reason = s.Next, firstOf(s.Reason, claim)
 			}
+			s.Queued = len(l.queues[name])
 			if it := waiting[name]; it != nil {
 				s.Waiting, s.Reason = it.at, firstOf(s.Reason, it.why)
 			}

@@ -17,28 +17,31 @@ import (
 
 // jobKeys are the keys of a job that add and edit set. Their names and meaning are those of the configuration.
 type jobKeys struct {
-	Plugin       *string           `placeholder:"FILE" help:"The module in the plugin folder."`
-	Schedule     []string          `sep:"none" placeholder:"EXPR" help:"When it runs, such as \"0 9 * * MON-FRI\", \"@daily\" or \"@every 90s\"; give it once for each of several."`
-	Timezone     *string           `placeholder:"ZONE" help:"The zone that the schedule is read in, such as Europe/Berlin."`
-	DST          *string           `name:"dst" placeholder:"once|skip|both" help:"What fixed times do when the clock changes."`
-	Timeout      *config.Duration  `placeholder:"TIME" help:"How long a run may take; 0: no limit."`
-	StartTimeout *config.Duration  `placeholder:"TIME" help:"How long a due run may wait for its start."`
-	Memory       *config.Size      `placeholder:"SIZE" help:"The most memory of a run, such as 64MiB."`
-	Fuel         *int64            `placeholder:"N" help:"How much a run may compute, about one for each simple instruction; 0: no limit."`
-	Output       *config.Size      `placeholder:"SIZE" help:"The most output kept of a run."`
-	StateSize    *config.Size      `placeholder:"SIZE" help:"The most that the job's own state may hold."`
-	Entry        *string           `placeholder:"NAME" help:"The exported function to call."`
-	Arg          []string          `sep:"none" placeholder:"TEXT" help:"An argument of the guest; give it once for each."`
-	Env          map[string]string `mapsep:"none" placeholder:"NAME=TEXT" help:"A variable of the guest; give it once for each."`
-	Input        string            `placeholder:"FILE" help:"JSON for the event's input; - reads stdin."`
-	Missed       *string           `placeholder:"once|skip" help:"What becomes of slots that no host was there for."`
-	Retries      *int              `placeholder:"N" help:"Further attempts after a failed one."`
-	Backoff      *config.Backoff   `placeholder:"TIME..TIME" help:"The wait before a retry, from the first to the longest."`
-	RetryOn      []string          `placeholder:"OUTCOME,…" help:"Outcomes that are retried: failed, timeout, trapped, shutdown, orphaned."`
-	Repeat       *int              `placeholder:"N" help:"Slots after which the job is done; 0: no limit."`
-	HistoryRuns  *int              `placeholder:"N" help:"Runs that are kept."`
-	HistoryBytes *config.Size      `placeholder:"SIZE" help:"Output of them that is kept."`
-	Description  *string           `placeholder:"TEXT" help:"One line for people."`
+	Plugin        *string           `placeholder:"FILE" help:"The module in the plugin folder."`
+	Schedule      []string          `sep:"none" placeholder:"EXPR" help:"When it runs, such as \"0 9 * * MON-FRI\", \"@daily\" or \"@every 90s\"; give it once for each of several."`
+	Timezone      *string           `placeholder:"ZONE" help:"The zone that the schedule is read in, such as Europe/Berlin."`
+	DST           *string           `name:"dst" placeholder:"once|skip|both" help:"What fixed times do when the clock changes."`
+	Timeout       *config.Duration  `placeholder:"TIME" help:"How long a run may take; 0: no limit."`
+	StartTimeout  *config.Duration  `placeholder:"TIME" help:"How long a due run may wait for its start."`
+	Memory        *config.Size      `placeholder:"SIZE" help:"The most memory of a run, such as 64MiB."`
+	Fuel          *int64            `placeholder:"N" help:"How much a run may compute, about one for each simple instruction; 0: no limit."`
+	Output        *config.Size      `placeholder:"SIZE" help:"The most output kept of a run."`
+	StateSize     *config.Size      `placeholder:"SIZE" help:"The most that the job's own state may hold."`
+	Entry         *string           `placeholder:"NAME" help:"The exported function to call."`
+	Arg           []string          `sep:"none" placeholder:"TEXT" help:"An argument of the guest; give it once for each."`
+	Env           map[string]string `mapsep:"none" placeholder:"NAME=TEXT" help:"A variable of the guest; give it once for each."`
+	Input         string            `placeholder:"FILE" help:"JSON for the event's input; - reads stdin."`
+	Missed        *string           `placeholder:"once|skip" help:"What becomes of slots that no host was there for."`
+	Retries       *int              `placeholder:"N" help:"Further attempts after a failed one."`
+	Backoff       *config.Backoff   `placeholder:"TIME..TIME" help:"The wait before a retry, from the first to the longest."`
+	RetryOn       []string          `placeholder:"OUTCOME,…" help:"Outcomes that are retried: failed, timeout, trapped, shutdown, orphaned."`
+	Overlap       *string           `placeholder:"skip|queue|replace|allow" help:"What becomes of a slot that is due while the job runs."`
+	QueueLimit    *int              `placeholder:"N" help:"Slots that may wait, with --overlap queue."`
+	MaxConcurrent *int              `placeholder:"N" help:"Runs at once, with --overlap allow."`
+	Repeat        *int              `placeholder:"N" help:"Slots after which the job is done; 0: no limit."`
+	HistoryRuns   *int              `placeholder:"N" help:"Runs that are kept."`
+	HistoryBytes  *config.Size      `placeholder:"SIZE" help:"Output of them that is kept."`
+	Description   *string           `placeholder:"TEXT" help:"One line for people."`
 }
 
 // job is the flags as a layer of configuration.
@@ -46,7 +49,7 @@ func (k *jobKeys) job(a *app, f *config.File) (config.Job, error) {
 	j := config.Job{
 		Plugin: k.Plugin, Timezone: k.Timezone, DST: k.DST, Timeout: k.Timeout, StartTimeout: k.StartTimeout, Memory: k.Memory,
 		Fuel: k.Fuel, Output: k.Output, StateSize: k.StateSize, Entry: k.Entry, Args: k.Arg, Env: k.Env, Missed: k.Missed, Retries: k.Retries, Backoff: k.Backoff,
-		RetryOn: k.RetryOn, Repeat: k.Repeat, HistoryRuns: k.HistoryRuns, HistoryBytes: k.HistoryBytes, Description: k.Description,
+		RetryOn: k.RetryOn, Overlap: k.Overlap, QueueLimit: k.QueueLimit, MaxConcurrent: k.MaxConcurrent, Repeat: k.Repeat, HistoryRuns: k.HistoryRuns, HistoryBytes: k.HistoryBytes, Description: k.Description,
 	}
 	if len(k.Schedule) > 0 {
 		j.Schedule = new(strings.Join(k.Schedule, "\n"))
@@ -348,30 +351,33 @@ func (c *editCmd) apply(given, old config.Job) (config.Job, error) {
 // unsetters take a key out of a job, by the key's name in the configuration.
 func unsetters() map[string]func(*config.Job) {
 	return map[string]func(*config.Job){
-		"plugin":        func(j *config.Job) { j.Plugin = nil },
-		"schedule":      func(j *config.Job) { j.Schedule = nil },
-		"timezone":      func(j *config.Job) { j.Timezone = nil },
-		"dst":           func(j *config.Job) { j.DST = nil },
-		"timeout":       func(j *config.Job) { j.Timeout = nil },
-		"start_timeout": func(j *config.Job) { j.StartTimeout = nil },
-		"memory":        func(j *config.Job) { j.Memory = nil },
-		"fuel":          func(j *config.Job) { j.Fuel = nil },
-		"output":        func(j *config.Job) { j.Output = nil },
-		"state_size":    func(j *config.Job) { j.StateSize = nil },
-		"entry":         func(j *config.Job) { j.Entry = nil },
-		"args":          func(j *config.Job) { j.Args = nil },
-		"env":           func(j *config.Job) { j.Env = nil },
-		"input":         func(j *config.Job) { j.Input = nil },
-		"missed":        func(j *config.Job) { j.Missed = nil },
-		"retries":       func(j *config.Job) { j.Retries = nil },
-		"backoff":       func(j *config.Job) { j.Backoff = nil },
-		"retry_on":      func(j *config.Job) { j.RetryOn = nil },
-		"repeat":        func(j *config.Job) { j.Repeat = nil },
-		"history_runs":  func(j *config.Job) { j.HistoryRuns = nil },
-		"history_bytes": func(j *config.Job) { j.HistoryBytes = nil },
-		"description":   func(j *config.Job) { j.Description = nil },
-		"config":        func(j *config.Job) { j.Config = nil },
-		"grant":         func(j *config.Job) { j.Grant = nil },
+		"plugin":         func(j *config.Job) { j.Plugin = nil },
+		"schedule":       func(j *config.Job) { j.Schedule = nil },
+		"timezone":       func(j *config.Job) { j.Timezone = nil },
+		"dst":            func(j *config.Job) { j.DST = nil },
+		"timeout":        func(j *config.Job) { j.Timeout = nil },
+		"start_timeout":  func(j *config.Job) { j.StartTimeout = nil },
+		"memory":         func(j *config.Job) { j.Memory = nil },
+		"fuel":           func(j *config.Job) { j.Fuel = nil },
+		"output":         func(j *config.Job) { j.Output = nil },
+		"state_size":     func(j *config.Job) { j.StateSize = nil },
+		"entry":          func(j *config.Job) { j.Entry = nil },
+		"args":           func(j *config.Job) { j.Args = nil },
+		"env":            func(j *config.Job) { j.Env = nil },
+		"input":          func(j *config.Job) { j.Input = nil },
+		"missed":         func(j *config.Job) { j.Missed = nil },
+		"retries":        func(j *config.Job) { j.Retries = nil },
+		"backoff":        func(j *config.Job) { j.Backoff = nil },
+		"retry_on":       func(j *config.Job) { j.RetryOn = nil },
+		"overlap":        func(j *config.Job) { j.Overlap = nil },
+		"queue_limit":    func(j *config.Job) { j.QueueLimit = nil },
+		"max_concurrent": func(j *config.Job) { j.MaxConcurrent = nil },
+		"repeat":         func(j *config.Job) { j.Repeat = nil },
+		"history_runs":   func(j *config.Job) { j.HistoryRuns = nil },
+		"history_bytes":  func(j *config.Job) { j.HistoryBytes = nil },
+		"description":    func(j *config.Job) { j.Description = nil },
+		"config":         func(j *config.Job) { j.Config = nil },
+		"grant":          func(j *config.Job) { j.Grant = nil },
 	}
 }
 

@@ -121,6 +121,7 @@ func hostJob(j plugins.Job) host.Job {
 		Input:        s.Input,
 		Missed:       claims.MissedPolicy(s.Missed),
 		Retry:        claims.RetryPolicy{Retries: s.Retries, Min: s.Backoff.Min, Max: s.Backoff.Max, On: s.RetryOn},
+		Overlap:      claims.Overlap{Policy: claims.OverlapPolicy(s.Overlap), QueueLimit: s.QueueLimit, MaxConcurrent: s.MaxConcurrent},
 		Repeat:       int64(s.Repeat),
 		HistoryRuns:  int64(s.HistoryRuns),
 		HistoryBytes: s.HistoryBytes,
