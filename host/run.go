@@ -127,6 +127,7 @@ func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 		f.ExitCode = &code
 	}
 	if f = l.keep(f, rec); f.Outcome == claims.OK {
+		f.Emit = emits(r, door)
 		for _, w := range state.Writes() {
 			f.State = append(f.State, claims.StateWrite{Key: w.Key, Value: w.Value, Delete: w.Delete})
 		}
@@ -263,6 +264,7 @@ func (l *loop) ended(r *run, f claims.Final, done claims.Finalized, err error) {
 		e.Outcome, e.Cause, e.Reason, e.Retry = claims.Discarded, "", "its job was removed", time.Time{}
 	}
 	l.h.emit(e)
+	l.emitted(r, f, done)
 	l.after(r, e, done)
 }
 

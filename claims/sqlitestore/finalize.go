@@ -34,6 +34,9 @@ func (s *Store) Finalize(ctx context.Context, now time.Time, items []claims.Fina
 		for _, u := range items[i].Used {
 			size += len(u.Key)
 		}
+		for _, e := range items[i].Emit {
+			size += len(e.Input)
+		}
 	}
 	answers := make([]claims.Finalized, len(items))
 	err := s.writeEnd(ctx, op, size, func(t *tx) error {
@@ -121,12 +124,34 @@ func (t *tx) finalize(now time.Time, f *claims.Final, k *kept) (a claims.Finaliz
 		if err == nil {
 			err = t.account(now, &job, &end)
 		}
+		if err == nil && end.Outcome == claims.OK {
+			a.Unsent, err = t.emit(now, f.Emit)
+		}
 	}
 	if err == nil && job.Lanes > 1 {
 		_, err = t.exec(forgetGone, f.Job)
 	}
 	a.Job = job.Job
 	return a, err
+}
+
+// emit starts runs of other jobs, and tells which it could not start.
+func (t *tx) emit(now time.Time, list []claims.Emit) (unsent []claims.Emit, err error) {
+	for _, e := range list {
+		job, err := t.job(e.Job)
+		if err != nil {
+			return nil, err
+		}
+		if !job.exists() {
+			unsent = append(unsent, e)
+			continue
+		}
+		r := claims.Request{Kind: claims.Trigger, Job: e.Job, ID: e.ID, Input: e.Input, By: e.By}
+		if err := t.trigger(now, claims.ManualSlot(e.Job, now, e.ID), r); err != nil {
+			return nil, err
+		}
+	}
+	return unsent, nil
 }
 
 // account writes into the job what a finished run means for it.
