@@ -221,7 +221,9 @@ func TestRestoreThatIsRefused(t *testing.T) {
 	}
 	refused(exitBad, "no file", h.path("nobody.tar"), "no such file")
 	refused(exitBad, "a ledger that is no backup", h.path("state", "ledger.db"), "use another one")
-	newer := h.altered(file, func(db string) { damage(t, db, "PRAGMA journal_mode = WAL; PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)") })
+	newer := h.altered(file, func(db string) {
+		damage(t, db, "PRAGMA journal_mode = WAL; PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)")
+	})
 	refused(exitBad, "a newer version", newer, "its schema has version 99", "update this program")
 	foreign := h.altered(file, func(db string) { damage(t, db, "PRAGMA application_id = 7; PRAGMA wal_checkpoint(TRUNCATE)") })
 	refused(exitBad, "another program's database", foreign, "not one of this program")
