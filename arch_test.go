@@ -24,7 +24,7 @@ var arrows = map[string][]string{
 	"internal/guest/hostile": {"internal/guest", "internal/guest/asm", "sandbox/meter"}, // the names that forgeries use are there
 	// floor 1
 	"claims":     {"fingerprint"},
-	"capability": {},
+	"capability": {"sandbox"}, // what answers the sandbox's functions
 	"plugins":    {"config", "schedule", "sandbox/meter"},
 	// floor 2
 	"host":               {"capability", "claims", "sandbox", "schedule", "output"},
@@ -63,7 +63,7 @@ var bans = []struct {
 	reason  string
 }{
 	{"log/slog", []string{"host", "cmd/wcron"}, "below the host things are told by errors and events"},
-	{"net/http", []string{"admin"}, "one package speaks HTTP: the operator's API"},
+	{"net/http", []string{"admin", "capability"}, "two packages speak HTTP: the operator's API, and the door through which guests do"},
 	{"log", nil, "it writes to a global; use slog in host and cmd"},
 	{"os/signal", []string{"cmd/wcron"}, "signals belong to the program, never to a library"},
 	{"unsafe", []string{}, "no package of ours needs it"},

@@ -30,6 +30,7 @@ type loop struct {
 	running  map[string]*run
 	foreign  map[string]string // by job: a run of another host that is in flight, as of the last poll
 
+	starting map[string]bool // jobs of the first set that are not registered yet; nil: there has been no set
 	claiming bool
 	writes   []func(context.Context) func() // registrations, one at a time, in order
 	writing  bool

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -36,6 +37,7 @@ type run struct {
 	ctx       context.Context
 	kill      context.CancelCauseFunc
 	reserved  int64 // of the memory budget, until the guest starts
+	progress  atomic.Pointer[Progress]
 }
 
 // Causes with which a run is killed.
@@ -80,7 +82,7 @@ func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 		r.unlock()
 		l.settle(r, &f)
 	}()
-	state, reason := l.mayStart(r)
+	state, reason := l.mayStart(r) // the state is nil with a reason
 	if reason != "" {
 		l.h.release(r.reserved)
 		f = fault(f, l.h.now(), reason)
@@ -100,12 +102,14 @@ func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 		Kind: Started, Time: f.StartedAt, Job: r.def.Name, RunID: r.token.RunID, Slot: r.slot, Attempt: r.attempt,
 		Digest: r.mod.digest, Lateness: f.StartedAt.Sub(r.slot.At), Count: r.standsFor,
 	})
+	door := l.door(r, state, event, f.StartedAt)
 	res := r.mod.compiled.Run(r.ctx, sandbox.Run{
 		Args: append([]string{r.def.Name}, r.def.Args...), Env: env, Stdin: bytes.NewReader(event), Stdout: rec, Stderr: rec,
 		Entry: r.def.Entry, Memory: r.def.memory(), Reserved: r.reserved, Fuel: uint64(max(r.def.Fuel, 0)), Timeout: r.def.timeout(),
-		Calls: map[string]sandbox.Call{capability.StateCall: state.Call},
+		Input: event, Calls: door.Calls(), Dirs: r.def.Grants.Mounts(),
 	})
 	r.unlock() // the guest is gone
+	l.tellRefusals(r, door)
 	f.EndedAt = l.h.now()
 	f.Outcome, f.Cause = claims.Outcome(res.Outcome), claims.Cause(res.Cause)
 	f.Reason, f.Memory, f.Fuel = res.Reason, res.MemoryPeak, int64(res.Fuel)

@@ -22,11 +22,11 @@ func (fair) random() float64 { return 0.375 }
 
 var runIDs = regexp.MustCompile(`\b(sim-[0-9]+|[0-9a-f]{8}-[0-9a-f-]{27})\b`)
 
-// trace keeps what happened to slots, in lines that do not name runs: the order of what happens in one millisecond is left to
+// happenings keeps what happened to slots, in lines that do not name runs: the order of what happens in one millisecond is left to
 // chance in a real host.
-type trace struct{ lines []string }
+type happenings struct{ lines []string }
 
-func (t *trace) add(e Event) {
+func (t *happenings) add(e Event) {
 	switch e.Kind {
 	case Started, EndedRun, SlotSkipped, SlotMissed, JobDisabled, LateResult, TickFailed, Recovered:
 	default:
@@ -128,21 +128,21 @@ func simulated(t *testing.T, sim Simulation, words ...string) {
 		jobs = append(jobs, p.Job)
 		ends[p.Name] = p.end
 	}
-	var told trace
+	var told happenings
 	sim.Jobs, sim.Store, sim.OnEvent = jobs, memstore.New(memstore.Config{}), told.add
 	sim.chance = fair{}.random
 	sim.Guest = func(r SimulatedRun) SimulatedEnd { return ends[r.Job](r) }
 	if err := Simulate(t.Context(), sim); err != nil {
 		t.Fatal(err)
 	}
-	var really trace
+	var really happenings
 	inBubble(t, func(t *testing.T) { really = perform(t, sim) })
 	compare(t, told.lines, really.lines, words)
 	audited(t, sim)
 }
 
 // perform runs real hosts on a real ledger through the times of a simulation.
-func perform(t *testing.T, sim Simulation) (told trace) {
+func perform(t *testing.T, sim Simulation) (told happenings) {
 	time.Sleep(time.Until(sim.From))
 	dir := privateDir(t)
 	live := func(until time.Time, drain time.Duration) {

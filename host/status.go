@@ -83,6 +83,8 @@ func (j *job) state(budget int64) (JobState, string) {
 		return Finished, "its repeat limit is reached"
 	case j.def.Schedule == "":
 		return OnDemand, firstOf(j.def.Note, `it has no schedule; add one, for example schedule = "@hourly"`)
+	case j.spec != nil && j.spec.Reboot() && j.row.Next.IsZero():
+		return Active, firstOf(j.def.Note, AtStartNote)
 	case j.row.Name != "" && j.row.Next.IsZero():
 		return Finished, "its schedule has no further time"
 	}

@@ -50,6 +50,7 @@ func (l *loop) changed(c claims.Changes) {
 	for _, row := range c.Jobs {
 		if j := l.jobs[row.Name]; j != nil {
 			l.setRow(j, row)
+			l.reclaim(j)
 		} else if !l.first && row.Source == l.h.cfg.Source && row.Removed.IsZero() {
 			strange = append(strange, row.Name)
 		}
@@ -66,6 +67,20 @@ func (l *loop) changed(c claims.Changes) {
 			r.kill(errCancelled)
 		}
 	}
+}
+
+// reclaim registers a job again that another host has removed, unless the source of this one has let go of it meanwhile: the other one
+// was behind, and may have ended before it saw that the job is back.
+func (l *loop) reclaim(j *job) {
+	gone := func() bool { return l.jobs[j.def.Name] == j && j.puts == 0 && !j.row.Removed.IsZero() }
+	if !gone() {
+		return
+	}
+	l.later(sourcePatience, func() {
+		if gone() {
+			l.register([]*job{j})
+		}
+	})
 }
 
 // lookForGone drops pending work that is pending no more: another host has taken it, or its job was removed. It is called before
