@@ -58,7 +58,7 @@ func (h home) onSmallDisk(size, script string) (out string, code int) {
 	if err := exec.Command("unshare", append(args, mount)...).Run(); err != nil {
 		h.t.Skipf("nobody may mount here: unshare: %v", err)
 	}
-	cmd := exec.Command("unshare", append(args, mount+script)...)
+	cmd := exec.Command("timeout", append([]string{"50", "unshare"}, append(args, mount+script)...)...)
 	cmd.Env = append(os.Environ(), "DISK="+disk, "HOME_OF_IT="+h.dir)
 	b, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
