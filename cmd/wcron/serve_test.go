@@ -180,6 +180,7 @@ schedule = "@daily"
 		Name: "full", Schedule: "15 3 * * *", Timezone: "Asia/Tokyo", Timeout: host.Unlimited, StartTimeout: 7 * time.Second,
 		Memory: 1 << 20, Output: 2 << 20, State: 5 << 20, Entry: "_start", Args: []string{"a", "b"}, Env: map[string]string{"K": "v"}, Input: got.Input,
 		Missed: claims.MissedSkip, Repeat: 5, HistoryRuns: 6, HistoryBytes: 3 << 20,
+		DST: "once", MissedLimit: 100, Overlap: claims.Overlap{Policy: "skip", QueueLimit: 10, MaxConcurrent: 2},
 		Retry: claims.RetryPolicy{Retries: 4, Min: time.Second, Max: 2 * time.Second, On: []string{"failed", "orphaned"}},
 	}
 	got.Module = host.Module{}
