@@ -157,7 +157,10 @@ func hostJob(j plugins.Job) host.Job {
 // capabilities is what a job's runs may do, as the host wants it.
 func capabilities(j plugins.Job) capability.Grants {
 	a := j.Access.Allowed
-	g := capability.Grants{Emit: a.Emit, Config: j.Settings.Config, Denied: plugins.Words(j.Access.Denied)}
+	g := capability.Grants{Emit: a.Emit, Config: j.Settings.Config}
+	if len(j.Access.Denied) > 0 {
+		g.Denied = plugins.Words(j.Access.Denied)
+	}
 	for _, r := range a.HTTP {
 		g.HTTP = append(g.HTTP, capability.HTTPRule{Host: r.Host, Schemes: r.Schemes, Methods: r.Methods, Paths: r.Paths, Networks: r.Networks})
 	}
