@@ -45,6 +45,9 @@ type Secret struct {
 	Host   string // as in HTTPRule, without "*."
 	Format string // with one %s for the value; empty: the value alone
 
+	// Source says in words where the secret is, such as "file /run/token": another source is another grant. For comparing alone.
+	Source string
+
 	// Value reads the secret, once in a run at most, when it is first needed. Line breaks at its end are cut. The text of
 	// its error goes into the run's output, so it must not hold the value.
 	Value func(ctx context.Context) (string, error)

@@ -188,5 +188,8 @@ func (j Job) definition() string {
 	}
 	fmt.Fprintf(h, "%s\n", j.policies())
 	fmt.Fprintf(h, "%s %s %d %d %d %d", j.Schedule, j.Timezone, j.Timeout, j.Memory, j.Fuel, j.Output)
+	if grants := j.Grants.Text(); grants != "" {
+		fmt.Fprintf(h, " %s", grants)
+	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
