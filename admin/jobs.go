@@ -76,6 +76,9 @@ func (d *Direct) jobStatus(def host.Job, row claims.Job) host.JobStatus {
 	s := host.JobStatus{Job: def, Row: row, State: host.Active, Digest: def.Module.Digest}
 	next, err := d.next(def, row)
 	s.Next = next
+	if next.Equal(row.Next) {
+		s.Starts = def.StartOf(row)
+	}
 	switch {
 	case row.Disabled != "":
 		s.State, s.Reason = host.Disabled, row.Disabled
@@ -111,8 +114,8 @@ func (d *Direct) next(def host.Job, row claims.Job) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	as := claims.Job{Name: def.Name, Schedule: put.Schedule, Timezone: put.Timezone, Anchor: row.Anchor}
-	if row.Name != "" && row.Schedule != "" {
+	as := claims.Job{Name: def.Name, Schedule: put.Schedule, Timezone: put.Timezone, Anchor: row.Anchor, NotBefore: put.NotBefore, NotAfter: put.NotAfter}
+	if row.Name != "" && row.Schedule != "" && row.NotBefore.Equal(put.NotBefore) && row.NotAfter.Equal(put.NotAfter) {
 		times, err := host.Occurrences(as)
 		if err != nil {
 			return time.Time{}, err
@@ -137,6 +140,15 @@ func (d *Direct) view(s host.JobStatus, source string, running map[string][]stri
 	}
 	if v.Warnings = s.Job.Warnings(); v.Warnings == nil {
 		v.Warnings = []string{}
+	}
+	if source == d.cfg.Source {
+		v.Policies = policies(s.Job, s.Row)
+	}
+	if v.StartsAt = instant(s.Starts); v.StartsAt == nil {
+		v.StartsAt = v.NextAt
+	}
+	if at := s.Row.SkipAt; !at.IsZero() && !s.Next.IsZero() && !at.Before(s.Next) {
+		v.SkipAt, v.SkipReason = instant(at), word(s.Row.SkipReason)
 	}
 	if v.Timezone == "" {
 		v.Timezone = "UTC"

@@ -107,6 +107,11 @@ type Job struct {
 	LastEndedAt  *time.Time `json:"last_ended_at"`
 	Source       string     `json:"source"` // the job set that it belongs to
 
+	StartsAt   *time.Time `json:"starts_at"`   // when the slot at next_at is to start: later than that with jitter, or in its turn of catching up
+	SkipAt     *time.Time `json:"skip_at"`     // the slot that an operator wants skipped, while it is still to come
+	SkipReason *string    `json:"skip_reason"` // its reason
+	Policies   *Policies  `json:"policies"`    // null: another job set defines them
+
 	Remedy *string `json:"remedy"` // what a person can do about Reason or Note
 	Access *Access `json:"access"` // null: not known
 }

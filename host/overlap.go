@@ -60,8 +60,8 @@ func (j *job) overlapping(c claims.Claim) claims.Claim {
 	return c
 }
 
-// turn says what pending work of a job has to wait for: the runs in flight, and what is to go before it.
-func (l *loop) turn(j *job, p *claims.Pending) string {
+// behind says what pending work of a job has to wait for: the runs in flight, and what is to go before it.
+func (l *loop) behind(j *job, p *claims.Pending) string {
 	over := j.def.Overlap
 	waiting := l.queues[j.def.Name]
 	if over.Policy == claims.OverlapReplace && len(waiting) > 0 && !j.row.Paused {

@@ -108,7 +108,7 @@ func TestSimulateTellsWhatTheHostDoes(t *testing.T) {
 	}
 	t.Run("few run slots", func(t *testing.T) {
 		t.Parallel()
-		simulated(t, Simulation{From: from, To: from.Add(length), MaxRuns: 3},
+		simulated(t, Simulation{From: from, To: from.Add(length / 3), MaxRuns: 3},
 			"started", "ended", "skipped", "job_disabled", "timeout", "late 19.029s", "retry 2000")
 	})
 	t.Run("stops", func(t *testing.T) {

@@ -35,6 +35,7 @@ type JobStatus struct {
 	Progress map[string]Progress // by run id, of those that have said how far they are
 	Waiting  time.Time           // since when a due slot waits; zero: none does
 	Queued   int                 // slots that wait since the job was busy when they were due
+	Starts   time.Time           // when the slot at Next is to start: with its jitter, or in its turn of catching up
 }
 
 // Status lists the jobs by name. It returns ErrNotRunning when Run has ended.
@@ -43,6 +44,7 @@ func (h *Host) Status(ctx context.Context) ([]JobStatus, error) {
 	err := h.do(ctx, func(l *loop) {
 		waiting := map[string]*dueItem{}
 		now, claim := h.now(), firstOf(h.lockedOut(), "a claim is under way")
+		starts := l.turns(now)
 		for _, it := range l.waiting {
 			if !it.dead && waiting[it.job] == nil {
 				waiting[it.job] = it
@@ -50,6 +52,9 @@ func (h *Host) Status(ctx context.Context) ([]JobStatus, error) {
 		}
 		for _, name := range slices.Sorted(maps.Keys(l.jobs)) {
 			s := l.jobs[name].status(h.cfg.MemoryBudget)
+			if at, late := starts[name]; late && at.After(s.Starts) {
+				s.Starts = at
+			}
 			if l.claiming && s.State == Active && !s.Next.IsZero() && !s.Next.After(now) && waiting[name] == nil {
 				s.Waiting, s.Reason = s.Next, firstOf(s.Reason, claim)
 			}
@@ -65,6 +70,9 @@ func (h *Host) Status(ctx context.Context) ([]JobStatus, error) {
 
 func (j *job) status(budget int64) JobStatus {
 	s := JobStatus{Job: j.def, Row: j.row, Next: j.row.Next, Digest: j.def.Module.Digest, Running: slices.Sorted(maps.Keys(j.running))}
+	if j.item != nil && !j.item.dead {
+		s.Starts = j.item.at
+	}
 	if j.mod != nil {
 		s.Digest = j.mod.digest
 	}

@@ -172,6 +172,9 @@ func reasonText(j admin.Job, now time.Time) string {
 	if s == "" {
 		s = text(j.Note)
 	}
+	if j.SkipAt != nil && j.NextAt != nil && j.SkipAt.Equal(*j.NextAt) {
+		s = strings.TrimPrefix(s+"; the next slot is passed over: "+text(j.SkipReason), "; ")
+	}
 	if j.State != "active" && len(j.Running) > 0 {
 		s = strings.TrimSuffix(j.State+": "+s, ": ")
 	}
