@@ -2,7 +2,11 @@ package sqlitestore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -50,9 +54,30 @@ func (s *Store) Finalize(ctx context.Context, now time.Time, items []claims.Fina
 		return nil
 	})
 	if err != nil {
+		s.makeRoom(ctx, err, items, kept)
 		return nil, err
 	}
 	return answers, nil
+}
+
+// makeRoom gives up the output files of a commit that the disk had no room for. The outcome is worth more than they are: the caller
+// commits it without them.
+func (s *Store) makeRoom(ctx context.Context, err error, items []claims.Final, kept []kept) {
+	if !errors.Is(err, syscall.ENOSPC) {
+		return
+	}
+	_ = s.read(ctx, "make room", func(c *conn) error { // what is left is swept later
+		for i, k := range kept {
+			run, found, err := c.run(items[i].RunID)
+			if err != nil {
+				return err
+			}
+			if k.file != "" && found && run.Output.File != k.file { // else an earlier try has landed
+				_ = os.Remove(filepath.Join(s.dir, "output", filepath.FromSlash(k.file)))
+			}
+		}
+		return nil
+	})
 }
 
 const (
