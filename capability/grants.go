@@ -58,7 +58,7 @@ type Dir struct {
 	Guest string // its path in the guest, absolute
 	Host  string // its path here
 	Write bool
-	Quota int64 // bytes that one run may write to it; 0: DefaultDirQuota
+	Quota int64 // bytes that it may hold when a run writes to it; 0: DefaultDirQuota
 }
 
 // orDefault is v, or its default.
