@@ -55,6 +55,24 @@ func launch(t *testing.T, dir string, change func(*Config), jobs ...Job) *rig {
 	return launchIn(t, dir, nil, change, jobs...)
 }
 
+// even is a world without chance: waits before retries are as long as their jobs say.
+type even struct{ world }
+
+func (even) random() float64 { return 0 }
+
+// launchEven starts a host whose trace depends on nothing but its jobs. It looks at the ledger each ten minutes, so that days of
+// virtual time are short: see Host.Poll.
+func launchEven(t *testing.T, dir string, change func(*Config), jobs ...Job) *rig {
+	t.Helper()
+	slow := func(c *Config) {
+		c.rhythm = rhythm{wait: time.Hour, poll: 10 * time.Minute, renew: time.Hour, recover: 10 * time.Minute}
+		if change != nil {
+			change(c)
+		}
+	}
+	return launchIn(t, dir, func(w world) world { return even{w} }, slow, jobs...)
+}
+
 // launchIn starts a host whose world is another one than it would be; nil: it is not.
 func launchIn(t *testing.T, dir string, around func(world) world, change func(*Config), jobs ...Job) *rig {
 	t.Helper()

@@ -129,10 +129,8 @@ func (n renamer) line(e Event) string {
 		add("attempt %d", e.Attempt)
 	}
 	switch {
-	case e.Kind == Started && e.Count > 0:
-		add("late %s, stands for %d", e.Lateness, e.Count)
 	case e.Kind == Started:
-		add("late %s", e.Lateness)
+		parts = append(parts, startText(e))
 	case e.Count > 1:
 		add("x%d", e.Count)
 	}
@@ -148,6 +146,9 @@ func (n renamer) line(e Event) string {
 	if !e.Retry.IsZero() {
 		add("again at %s", since(e.Retry))
 	}
+	if e.Policy != "" {
+		add("by %s", e.Policy)
+	}
 	if e.Reason != "" {
 		add("(%s)", n.replace(e.Reason))
 	}
@@ -155,6 +156,24 @@ func (n renamer) line(e Event) string {
 		add("error: %s", n.replace(e.Err.Error()))
 	}
 	return strings.Join(parts, "  ")
+}
+
+// startText says how a start was.
+func startText(e Event) string {
+	s := "on time"
+	if e.Lateness != 0 {
+		s = "behind by " + e.Lateness.String()
+	}
+	if e.Late {
+		s = "late by " + e.Lateness.String()
+	}
+	if e.Jitter > 0 {
+		s += ", delayed by " + e.Jitter.String()
+	}
+	if e.Count > 0 {
+		s += fmt.Sprintf(", stands for %d", e.Count)
+	}
+	return s
 }
 
 // diff shows the first lines that differ.
@@ -173,4 +192,16 @@ func diff(want, got string) string {
 		fmt.Fprintf(&b, "+ %s\n", l)
 	}
 	return b.String()
+}
+
+// vtime is a time of virtual time's first days.
+func vtime(hours, minutes int) time.Time {
+	return time.Date(2000, 1, 1, hours, minutes, 0, 0, time.UTC)
+}
+
+// drop takes events out of a trace that would be too long to read.
+func (r *rig) drop(which func(Event) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = slices.DeleteFunc(r.events, which)
 }
