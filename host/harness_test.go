@@ -26,8 +26,9 @@ type rig struct {
 	mu     sync.Mutex // guards events
 	events []Event
 
-	lastRuns []claims.Run // all runs, as of close
-	closed   bool
+	lastRuns  []claims.Run // all runs, as of close
+	lastSlots []claims.SlotRow
+	closed    bool
 }
 
 // privateDir makes a folder that only its owner may enter.
@@ -113,7 +114,7 @@ func (r *rig) close() {
 	if err := <-r.done; err != nil {
 		r.t.Errorf("Run: %v", err)
 	}
-	r.lastRuns = r.runs("")
+	r.lastRuns, r.lastSlots = r.runs(""), r.slots("")
 	r.audit()
 	if err := r.store.Close(); err != nil {
 		r.t.Errorf("close store: %v", err)

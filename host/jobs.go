@@ -187,6 +187,9 @@ func (l *loop) register(jobs []*job) {
 				if l.jobs[row.Name] == of[i] {
 					l.setRow(of[i], row)
 					l.h.emit(Event{Kind: JobAdded, Job: row.Name, Digest: of[i].def.Module.Digest, Reason: row.Schedule})
+					if row.Anchor.Equal(now) { // its earlier schedule was given up
+						l.toldPassed(row.Name, puts[i].Passed)
+					}
 				}
 			}
 		}

@@ -40,6 +40,11 @@ func golden(t *testing.T, name string, rigs ...*rig) {
 	}
 }
 
+// early puts what comes from two goroutines at once in one order: that a job is known, and that its module is no good.
+func early(e Event) int {
+	return slices.Index([]EventKind{JobAdded, JobBroken, e.Kind}, e.Kind)
+}
+
 // told is one line per event. Events of one instant are put in the order of their jobs, which on a real clock is chance; those of
 // one job stay in the order in which they were told.
 func told(rigs []*rig) string {
@@ -51,7 +56,7 @@ func told(rigs []*rig) string {
 	}
 	all = slices.DeleteFunc(all, func(e Event) bool { return e.Kind == JobReady || e.Kind == HostDraining })
 	slices.SortStableFunc(all, func(a, b Event) int {
-		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Job, b.Job))
+		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Job, b.Job), cmp.Compare(early(a), early(b)))
 	})
 	for i := 0; i < len(all); { // runs that start or end together are told by goroutines of their own
 		n := i + 1
@@ -95,6 +100,9 @@ func (n renamer) replace(s string) string {
 // since is a time as days and hours since virtual time began.
 func since(at time.Time) string {
 	d := at.Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
+	if d < 0 {
+		return at.UTC().Format(time.DateTime)
+	}
 	const day = 24 * time.Hour
 	days := int64(d / day)
 	d %= day
