@@ -24,6 +24,9 @@ func NewDirect(cfg Config) *Direct {
 	if cfg.Plugin == nil {
 		cfg.Plugin = func(string) string { return "" }
 	}
+	if cfg.Access == nil {
+		cfg.Access = func(string) (*Access, string) { return nil, "" }
+	}
 	if cfg.Source == "" {
 		cfg.Source = "default"
 	}

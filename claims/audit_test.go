@@ -84,6 +84,22 @@ func (b *book) ran(slot Slot, attempt int, outcome Outcome) *Run {
 	return &b.runs[len(b.runs)-1]
 }
 
+// beside lets one more slot of job a run, of a policy that allows so many at once.
+func (b *book) beside(n, lanes int) {
+	s := ScheduledSlot("a", minute(n))
+	b.slot(s, "", b.ran(s, 1, Running).RunID)
+	b.open[len(b.open)-1].Lanes = lanes
+	b.jobs[0].Next, b.jobs[0].Seq = minute(n+1), int64(len(b.runs))
+}
+
+// queue lets one more slot of job a wait.
+func (b *book) queue(n int) {
+	s := ScheduledSlot("a", minute(n))
+	b.slot(s, "")
+	b.pending = append(b.pending, Pending{Slot: s, Attempt: 1, Due: s.At})
+	b.jobs[0].Next = minute(n + 1)
+}
+
 func (b *book) slot(slot Slot, v Verdict, runs ...string) {
 	b.slots = append(b.slots, SlotRow{Slot: slot, Verdict: v, Count: 1, Until: slot.At, RunIDs: runs})
 }
@@ -181,6 +197,10 @@ func TestAuditFindsEachDamage(t *testing.T) {
 			b.slot(s, "", b.ran(s, 1, Running).RunID)
 			b.jobs[0].Next = minute(11)
 		}, noOpt},
+		{"claim over the lanes of its time", "double-claim", a(11), "run-10", func(b *book) {
+			b.beside(10, 2)
+			b.beside(11, 2)
+		}, noOpt},
 		{"slot claimed twice", "double-claim", a(9), "run-9", func(b *book) {
 			b.ran(ScheduledSlot("a", minute(9)), 2, Running)
 		}, func(o *AuditOptions) { o.Lanes = func(Job) int { return 5 } }},
@@ -230,6 +250,19 @@ func TestAuditFindsEachDamage(t *testing.T) {
 			b.open, b.runs[5].Outcome, b.slots[7].Verdict, b.jobs[0].Paused = nil, OK, "ok", false
 			b.pending[0].Due = minute(8)
 		}, noOpt},
+		{"slot in the queue forgotten", "overdue", a(8), "", func(b *book) {
+			b.open, b.runs[5].Outcome, b.slots[7].Verdict = nil, OK, "ok"
+			b.pending[0].Due, b.pending[0].Attempt = minute(8), 1
+		}, noOpt},
+		{"slot in the queue without its row", "slot-open", a(10), "", func(b *book) {
+			b.queue(10)
+			b.pending = b.pending[:1]
+		}, noOpt},
+		{"state of a run that nobody knows", "state-not-ok", "", "run-lost", func(b *book) {
+			b.state = []StateEntry{{Token: Token{"a", 5, "run-lost"}, Key: "k"}}
+			b.runs[4].Seq = 9
+			b.jobs[0].Lanes = 2
+		}, noOpt},
 		{"output vanished", "output-missing", a(4), "run-1", func(b *book) { delete(b.outputs, "run-1") }, noOpt},
 		{"output cut", "output-missing", a(4), "run-1", func(b *book) { b.outputs["run-1"] = []byte("hell") }, noOpt},
 		{"output changed", "output-missing", a(4), "run-1", func(b *book) { b.outputs["run-1"] = []byte("hallo") }, noOpt},
@@ -257,6 +290,39 @@ func TestAuditAcceptsWhatIsLegal(t *testing.T) {
 			b.slot(s, "", b.ran(s, 1, Running).RunID)
 			b.jobs[0].Next = minute(11)
 			o.Lanes = func(Job) int { return 2 }
+		},
+		"two lanes, one after the other": func(b *book, o *AuditOptions) { b.beside(10, 2) },
+		"more claims than the policy allows by now": func(b *book, o *AuditOptions) {
+			b.beside(10, 3)
+			b.beside(11, 3)
+			b.open[2].Lanes, b.open[0].Lanes = 3, 1 // the policy was skip, then allow, and is skip again
+		},
+		"slots in the queue": func(b *book, o *AuditOptions) {
+			b.queue(10)
+			b.queue(11)
+		},
+		"slots in the queue of a job that is paused": func(b *book, o *AuditOptions) {
+			b.queue(10)
+			b.open, b.runs[5].Outcome, b.slots[7].Verdict = nil, OK, "ok"
+			b.jobs[0].Paused = true
+			o.Now = minute(1000)
+		},
+		"a queue that moves": func(b *book, o *AuditOptions) {
+			b.queue(10)
+			b.open, b.runs[5].Outcome, b.slots[7].Verdict = nil, OK, "ok"
+			o.Now = minute(500)
+			b.runs[5].EndedAt = o.Now.Add(-time.Second)
+			b.jobs[0].LastRun, b.jobs[0].Last, b.jobs[0].LastEnded = "run-6", OK, b.runs[5].EndedAt
+			b.jobs[0].Next, b.jobs[0].Anchor = minute(501), minute(500)
+		},
+		"a long run that ended after younger ones were pruned": func(b *book, o *AuditOptions) {
+			b.state = []StateEntry{{Token: Token{"a", 5, "run-pruned"}, Key: "k"}}
+			b.runs = slices.Delete(b.runs, 1, 5) // 2 to 5 are gone, 1 ended last
+			b.slots = slices.Delete(b.slots, 3, 7)
+			b.slots = append(b.slots, SlotRow{Slot: ScheduledSlot("a", minute(5)), Verdict: "ok", Count: 4, Until: minute(8)})
+			b.pending = nil
+			b.runs[0].EndedAt = minute(10)
+			b.jobs[0].Lanes, b.jobs[0].LastRun, b.jobs[0].Last, b.jobs[0].LastEnded = 2, "run-1", OK, minute(10)
 		},
 		"pruned and folded": func(b *book, o *AuditOptions) {
 			b.runs = slices.Delete(b.runs, 0, 2) // both ran slots 4 and 5, of which one attempt is left

@@ -56,6 +56,11 @@ func ManualSlot(job string, at time.Time, id string) Slot {
 	return Slot{ID: fmt.Sprintf("%s@%s#%s", job, at.UTC().Format(time.RFC3339), id), Job: job, At: at, Kind: Manual}
 }
 
+// StartSlot is the slot of a job's run at the start of a host; instance is the host's id.
+func StartSlot(job string, at time.Time, instance string) Slot {
+	return Slot{ID: fmt.Sprintf("%s@%s#start-%s", job, at.UTC().Format(time.RFC3339), instance), Job: job, At: at, Kind: AtStart}
+}
+
 // BackfillSlot is the slot of one request to run a time that has passed; id makes two requests for the same time two slots.
 func BackfillSlot(job string, at time.Time, id string) Slot {
 	return Slot{ID: fmt.Sprintf("%s@%s#%s", job, at.UTC().Format(time.RFC3339), id), Job: job, At: at, Kind: Backfill}

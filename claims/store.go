@@ -118,12 +118,12 @@ type Passed struct {
 
 // Claim asks for one slot of a job.
 //
-// A claim of the schedule (Slot.Kind == Scheduled, Attempt == 1) holds only while the job's Next equals From, the job exists, is
-// not done, and is neither paused nor disabled, nor the slot its SkipAt, unless RunID is empty; it sets Next. A slot that is on record already (the schedule
-// was changed back) is not run again: Next is advanced, and the answer is Passing. A claim of pending work holds only while the
-// pending row (job, slot, attempt) is there and the job exists; it removes that row and leaves Next alone. Both hold only while
-// fewer than Lanes claims of the job are open: else the answer is Busy, and a claim of the schedule is passed over with IfBusy. A
-// claim without a run is not stopped by an open one. The same claim made again by the same owner is Won with the same token.
+// A claim of the schedule (one with From) holds only while the job's Next equals From, the job exists, is not done, and is neither
+// paused nor disabled, nor the slot its SkipAt, unless no run is wanted; it sets Next. A slot that is on record already (the schedule was changed back) is not
+// run again: Next is advanced, and the answer is Passing. A claim of pending work (one without From) holds only while the pending row
+// (job, slot, attempt) is there and the job exists; it removes that row and leaves Next alone. Both hold only while fewer than Lanes
+// claims of the job are open: else the answer is Busy, and a claim of the schedule is passed over with IfBusy. A claim without a run
+// is not stopped by an open one. The same claim made again by the same owner is Won with the same token.
 //
 // With Overlap queue or replace, a slot of the schedule waits instead of being passed over, as a pending row that is due at the
 // slot's time; the answer is Queued. So it does when the claim has no run: the caller knows that the job is busy.
@@ -144,7 +144,7 @@ type Claim struct {
 	Deadline  time.Time // of the claim; zero: unlimited
 	Digest    string    // the plugin's content digest
 	StandsFor int64
-	From      time.Time // expected Next
+	From      time.Time // expected Next; zero: pending work is claimed
 	Next      time.Time // Next afterwards; zero: none
 	Passed    []Passed  // slots before Slot.At (or up to Next when RunID is empty) that had no run
 	IfBusy    string    // reason with which the slot is skipped when no lane is free and it may not wait; empty: Busy, and nothing changes
@@ -271,15 +271,17 @@ const (
 	Unfill  RequestKind = "unfill"   // what waits of a backfill is skipped, with the reason
 	Skip    RequestKind = "skip"     // the slot at At is passed over
 	Unskip  RequestKind = "unskip"   // it is not
+	Start   RequestKind = "start"    // one run because a host has started, once for each host and time
 )
 
-// Request is what an operator asks for. Pausing a paused job, resuming a running one and cancelling twice change nothing. Resuming
-// a job sets its failures in a row to zero.
+// Request is what an operator asks for, or with Start a host. Pausing a paused job, resuming a running one and cancelling twice change
+// nothing. Resuming a job sets its failures in a row to zero. The slot of a Start is skipped with the reason where the job is paused,
+// disabled or done, or the request gives a Reason.
 type Request struct {
 	Kind   RequestKind
 	Job    string      // all but cancel
 	RunID  string      // cancel
-	ID     string      // trigger, backfill: makes the slots' ids unique; short
+	ID     string      // trigger, backfill: makes the slots' ids unique; short. start: the host's id
 	Input  []byte      // trigger: JSON; nil: the job's own
 	At     time.Time   // skip
 	Times  []time.Time // backfill: in the order in which they are to run

@@ -14,6 +14,7 @@ const fullJob = `description = "All keys"
 plugin = "team/report.wasm"
 schedule = "15 3 * * *"
 timezone = "America/New_York"
+dst = "both"
 timeout = 0
 start_timeout = "90s"
 memory = "1GiB"
@@ -36,6 +37,9 @@ pause_after = 4
 retries = 3
 backoff = "1s..2m"
 retry_on = ["orphaned"]
+overlap = "allow"
+queue_limit = 4
+max_concurrent = 6
 repeat = 7
 env.REGION = "eu"
 config.days = "7"
@@ -56,7 +60,7 @@ func job(t *testing.T, src string) config.Job {
 
 func TestParseJob(t *testing.T) {
 	want := config.Job{
-		Description: new("All keys"), Plugin: new("team/report.wasm"), Schedule: new("15 3 * * *"), Timezone: new("America/New_York"),
+		Description: new("All keys"), Plugin: new("team/report.wasm"), Schedule: new("15 3 * * *"), Timezone: new("America/New_York"), DST: new(config.DSTBoth),
 		Timeout: new(config.Duration(0)), StartTimeout: new(config.Duration(90 * time.Second)),
 		Memory: new(config.GiB), Fuel: new(int64(5_000_000_000)), Output: new(config.Size(2_000_000)), StateSize: new(config.Size(3_000_000)), Entry: new("run"),
 		Args: []string{"--full", ""}, Env: map[string]string{"REGION": "eu"}, Input: []byte(`{"mode":"full"}`),
@@ -66,7 +70,7 @@ func TestParseJob(t *testing.T) {
 		StartingDeadline: new(config.Duration(10 * time.Minute)), Grace: new(config.Duration(time.Minute)),
 		Jitter: new(config.Duration(30 * time.Second)), PauseAfter: new(4),
 		Retries: new(3), Backoff: &config.Backoff{Min: time.Second, Max: 2 * time.Minute},
-		RetryOn: []string{config.RetryOrphaned}, Repeat: new(7), HistoryRuns: new(5), HistoryBytes: new(config.Size(1000)),
+		RetryOn: []string{config.RetryOrphaned}, Overlap: new(config.OverlapAllow), QueueLimit: new(4), MaxConcurrent: new(6), Repeat: new(7), HistoryRuns: new(5), HistoryBytes: new(config.Size(1000)),
 		Config: map[string]string{"days": "7"}, Grant: &config.Grant{State: 2 * config.MiB},
 	}
 	if got := job(t, fullJob); !reflect.DeepEqual(got, want) {
@@ -156,7 +160,10 @@ func TestParseJobProblems(t *testing.T) {
 			`f:5:6: env.ok: want a string, got the integer 5; write text in quotes`,
 			`f:6:5: env.b: holds a NUL character; remove it`}},
 		{config.KindSidecar, "env = 1\n", []string{`f:1:7: env: want a table, got the integer 1; write [env] on a line of its own and the keys below it`}},
-		{config.KindSidecar, "schedule = [\"@daily\"]\n", []string{`f:1:12: schedule: want one string, got an array; write one schedule; for more of them, define one job each`}},
+		{config.KindSidecar, "schedule = [\"@daily\", \"\"]\n", []string{`f:1:23: schedule[1]: is empty; write a value, or remove the key`}},
+		{config.KindSidecar, "schedule = [1]\n", []string{`f:1:13: schedule[0]: want a string, got the integer 1; write text in quotes`}},
+		{config.KindSidecar, "schedule = [" + strings.Repeat("\"@daily\",", 17) + "]\n", []string{`f:1:12: schedule: holds 17 schedules; write at most 16; define another job for the others`}},
+		{config.KindSidecar, "dst = \"booth\"\n", []string{`f:1:7: dst: "booth" is none of "once", "skip" or "both"; did you mean "both"?`}},
 		{config.KindSidecar, "schedule = \"\"\n", []string{`f:1:12: schedule: is empty; write a value, or remove the key`}},
 		{config.KindSidecar, "timezone = \"Mars/Olympus\"\n", []string{`f:1:12: timezone: "Mars/Olympus" is no known time zone; write a name such as "Europe/Berlin" or "UTC"`}},
 		{config.KindSidecar, "timezone = \"../etc/passwd\"\n", []string{`f:1:12: timezone: "../etc/passwd" is no known time zone; write a name such as "Europe/Berlin" or "UTC"`}},
@@ -251,10 +258,10 @@ func TestOverMergesEveryField(t *testing.T) {
 
 func TestResolve(t *testing.T) {
 	got := config.Job{}.Resolve()
-	want := config.Settings{
+	want := config.Settings{DST: config.DSTOnce,
 		Timeout: time.Minute, StartTimeout: time.Minute, Memory: 64 << 20, Output: 1 << 20, StateSize: 1 << 20, Missed: "once", MissedLimit: 100,
 		Backoff: config.Backoff{Min: 10 * time.Second, Max: 10 * time.Minute},
-		RetryOn: []string{"failed", "timeout", "trapped", "shutdown"}, HistoryRuns: 1000, HistoryBytes: 64 << 20,
+		RetryOn: []string{"failed", "timeout", "trapped", "shutdown"}, Overlap: "skip", QueueLimit: 10, MaxConcurrent: 2, HistoryRuns: 1000, HistoryBytes: 64 << 20,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("built-in: got\n%+v\nwant\n%+v", got, want)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/wcron/wcron/capability"
 	"github.com/wcron/wcron/claims"
 	"github.com/wcron/wcron/sandbox"
 )
@@ -67,6 +68,9 @@ type Config struct {
 	// Lease is the silence after which an owner counts as stalled, and after which the unlimited run of an owner of whom nothing can
 	// be proved is recovered. The host renews its own three times as often, or more. Default DefaultLease.
 	Lease time.Duration
+
+	Functions []capability.Function // of the embedding program's own, which guests may import
+	HTTP      capability.Client     // through which all requests of guests go; nil: the network, a *capability.NetClient
 
 	OnEvent func(Event)  // called in order from one goroutine; a slow one delays only later events
 	Logger  *slog.Logger // default: none

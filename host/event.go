@@ -15,6 +15,7 @@ const (
 	EndedRun     EventKind = "ended"         // a run's outcome is committed
 	LateResult   EventKind = "late_result"   // a run ended after it was given up; nothing was committed
 	SlotSkipped  EventKind = "skipped"       // slots passed over, with the reason
+	SlotQueued   EventKind = "queued"        // a slot waits since its job is busy, with the reason
 	SlotMissed   EventKind = "missed"        // slots that no host was there for, or late
 	Recovered    EventKind = "recovered"     // an orphan was closed
 	JobAdded     EventKind = "job_added"     // a job is new, or changed
@@ -27,10 +28,11 @@ const (
 	HostStarted  EventKind = "host_started"  // the owner has joined
 	HostDraining EventKind = "host_draining" // no new claims
 	HostStopped  EventKind = "host_stopped"
-	TickFailed   EventKind = "tick_failed" // the ledger or the system refused; tried again
-	Stalled      EventKind = "stalled"     // an owner that cannot be judged is silent for longer than its lease
-	LockWait     EventKind = "lock_wait"   // the ledger's lock is held by somebody else for longer than LockPatience
-	Lost         EventKind = "lost_events" // Count events were dropped because OnEvent was too slow
+	TickFailed   EventKind = "tick_failed"   // the ledger or the system refused; tried again
+	GuestRefused EventKind = "guest_refused" // a guest asked for what its job is not granted; the reason says how to grant it
+	Stalled      EventKind = "stalled"       // an owner that cannot be judged is silent for longer than its lease
+	LockWait     EventKind = "lock_wait"     // the ledger's lock is held by somebody else for longer than LockPatience
+	Lost         EventKind = "lost_events"   // Count events were dropped because OnEvent was too slow
 )
 
 // Event tells what the host did. Fields that do not apply are zero.
@@ -52,7 +54,7 @@ type Event struct {
 	Reason   string
 	Policy   claims.Policy // which of the job's policies decided this; empty: none
 	Evidence string        // Recovered
-	Count    int64         // SlotSkipped, SlotMissed: how many; Started: missed slots that the run stands for; JobPaused: failures in a row
+	Count    int64         // SlotSkipped, SlotMissed: how many; SlotQueued: slots of the job that wait now; Started: missed slots that the run stands for; JobPaused: failures in a row
 	Until    time.Time     // SlotSkipped, SlotMissed: the last one's time
 	Retry    time.Time     // EndedRun: when the next attempt is due
 	Output   []byte        // EndedRun: what it wrote, where that is short enough to travel with the commit

@@ -8,6 +8,7 @@ import (
 var levels = map[EventKind]slog.Level{
 	LateResult: slog.LevelWarn, SlotMissed: slog.LevelWarn, Recovered: slog.LevelWarn, JobBroken: slog.LevelWarn,
 	JobDisabled: slog.LevelWarn, JobPaused: slog.LevelWarn, TickFailed: slog.LevelError, Stalled: slog.LevelWarn, LockWait: slog.LevelError, SlotSkipped: slog.LevelWarn,
+	GuestRefused: slog.LevelWarn,
 }
 
 // log writes an event as one line.
@@ -53,6 +54,8 @@ func (h *Host) log(e Event) {
 		if !e.Retry.IsZero() {
 			attrs = append(attrs, slog.Time("retry_at", e.Retry))
 		}
+	case SlotQueued:
+		attrs = append(attrs, slog.Int64("waiting", e.Count))
 	case SlotSkipped, SlotMissed:
 		attrs = append(attrs, slog.Int64("count", e.Count), slog.Time("until", e.Until))
 	}

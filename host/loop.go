@@ -27,9 +27,11 @@ type loop struct {
 	due      dueHeap            // not due yet
 	waiting  []*dueItem         // due, in due order; each with the reason why it has not started
 	pending  map[string]*dueItem
+	queues   map[string][]*dueItem // by job: its slots that wait, oldest first; they are in pending as well
 	running  map[string]*run
 	foreign  map[string]string // by job: a run of another host that is in flight, as of the last poll
 
+	starting map[string]bool // jobs of the first set that are not registered yet; nil: there has been no set
 	claiming bool
 	readyBy  time.Time                      // by instant: late starts begin then at the latest
 	nextLate time.Time                      // by instant: before it no late start has its turn
@@ -63,6 +65,7 @@ func newLoop(ctx context.Context, h *Host) *loop {
 		jobs:    map[string]*job{},
 		modules: map[string]*module{},
 		pending: map[string]*dueItem{},
+		queues:  map[string][]*dueItem{},
 		running: map[string]*run{},
 
 		troubles: map[string]string{},

@@ -79,6 +79,10 @@ func (j Job) judge(f *claims.Final, e claims.Ended) (gaveWay bool) {
 			f.Reason += "; " + why
 		}
 	}
+	if f.Outcome == claims.OK { // should its state turn out to be another's meanwhile
+		e.Outcome, e.Cause = claims.Failed, claims.StateConflict
+		f.Again, _ = j.Retry.Retry(e)
+	}
 	f.Strike = claims.Strikes(f.Outcome, f.Cause)
 	if f.PauseAfter = j.PauseAfter; j.PauseAfter > 0 {
 		f.PauseReason = fmt.Sprintf("pause_after = %d: it failed that often in a row, the last time in run %s; wcron resume %s",

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -41,11 +42,13 @@ type run struct {
 	grace     time.Duration // lateness that is not called late; 0: it is never called so
 	caughtUp  bool          // it was late and waited for its turn
 	gaveWay   bool          // it has no further attempt because the next slot was near
+	progress  atomic.Pointer[Progress]
 }
 
 // Causes with which a run is killed.
 var (
 	errCancelled = sandbox.ErrCancelled
+	errReplaced  = sandbox.ErrReplaced
 	errShutdown  = sandbox.ErrShutdown
 )
 
@@ -86,13 +89,15 @@ func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 		r.unlock()
 		l.settle(r, &f)
 	}()
-	state, reason := l.mayStart(r)
+	state, rev, reason := l.mayStart(r) // the state is nil with a reason
 	if reason != "" {
 		l.h.release(r.reserved)
 		f = fault(f, l.h.now(), reason)
 		switch why := context.Cause(r.ctx); {
 		case errors.Is(why, errCancelled):
 			f.Outcome, f.Cause, f.Reason = claims.Killed, claims.Cancelled, "cancelled before its start"
+		case errors.Is(why, errReplaced):
+			f.Outcome, f.Cause, f.Reason = claims.Killed, claims.Replaced, "replaced by a newer slot before its start"
 		case errors.Is(why, errShutdown):
 			f.Outcome, f.Cause, f.Reason = claims.Killed, claims.Shutdown, "the host was shut down before its start"
 		}
@@ -103,12 +108,14 @@ func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 	f.StartedAt = l.h.now()
 	event, env := l.event(r, f.StartedAt)
 	l.h.emit(r.startEvent(f.StartedAt))
+	door := l.door(r, state, event, f.StartedAt)
 	res := r.mod.compiled.Run(r.ctx, sandbox.Run{
 		Args: append([]string{r.def.Name}, r.def.Args...), Env: env, Stdin: bytes.NewReader(event), Stdout: rec, Stderr: rec,
 		Entry: r.def.Entry, Memory: r.def.memory(), Reserved: r.reserved, Fuel: uint64(max(r.def.Fuel, 0)), Timeout: r.def.timeout(),
-		Calls: map[string]sandbox.Call{capability.StateCall: state.Call},
+		Input: event, Calls: door.Calls(), Dirs: r.def.Grants.Mounts(),
 	})
 	r.unlock() // the guest is gone
+	l.tellRefusals(r, door)
 	f.EndedAt = l.h.now()
 	f.Outcome, f.Cause = claims.Outcome(res.Outcome), claims.Cause(res.Cause)
 	f.Reason, f.Memory, f.Fuel = res.Reason, res.MemoryPeak, int64(res.Fuel)
@@ -123,6 +130,13 @@ func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 		for _, w := range state.Writes() {
 			f.State = append(f.State, claims.StateWrite{Key: w.Key, Value: w.Value, Delete: w.Delete})
 		}
+		for _, key := range state.Used() {
+			f.Used = append(f.Used, claims.StateUse{Key: key})
+		}
+		for _, prefix := range state.Listed() {
+			f.Used = append(f.Used, claims.StateUse{Key: prefix, Prefix: true})
+		}
+		f.StateRev = rev
 	}
 	return f
 }
@@ -139,28 +153,28 @@ func (l *loop) keep(f claims.Final, rec *output.Recorder) claims.Final {
 }
 
 // mayStart says why a guest must not start: its claim is too old, by the wall clock, which counts a suspend, or no longer ours.
-// Otherwise it gives the job's state as of the claim. Nobody but the owner of the claim writes it, so what was read is that if the
-// claim is still ours afterwards.
-func (l *loop) mayStart(r *run) (*capability.State, string) {
+// Otherwise it gives the job's state as of the claim, with its revision. Nobody but the owner of a claim writes it, so what was read
+// is that if the claim is still ours afterwards; where other claims of the job are open, it is as of now.
+func (l *loop) mayStart(r *run) (*capability.State, int64, string) {
 	if late := l.h.now().Sub(r.claimedAt); late > r.def.startTimeout() {
-		return nil, fmt.Sprintf("could not start within start_timeout = %s: %s have passed since the claim", r.def.startTimeout(), late)
+		return nil, 0, fmt.Sprintf("could not start within start_timeout = %s: %s have passed since the claim", r.def.startTimeout(), late)
 	}
-	entries, _, err := l.h.cfg.Store.State(r.ctx, r.token.Job)
+	entries, rev, err := l.h.cfg.Store.State(r.ctx, r.token.Job)
 	if err != nil {
-		return nil, fmt.Sprintf("could not read the job's state: %v", err)
+		return nil, 0, fmt.Sprintf("could not read the job's state: %v", err)
 	}
 	runs, err := l.h.cfg.Store.Runs(r.ctx, claims.RunQuery{RunID: r.token.RunID, Limit: 1})
 	switch {
 	case err != nil:
-		return nil, fmt.Sprintf("could not make sure of the claim before the start: %v", err)
+		return nil, 0, fmt.Sprintf("could not make sure of the claim before the start: %v", err)
 	case len(runs) != 1 || runs[0].Outcome != claims.Running || runs[0].Seq != r.token.Seq:
-		return nil, "the claim was lost before the start"
+		return nil, 0, "the claim was lost before the start"
 	}
 	state := make(map[string][]byte, len(entries))
 	for _, e := range entries {
 		state[e.Key] = e.Value
 	}
-	return capability.NewState(state, r.def.State), ""
+	return capability.NewState(state, r.def.State), rev, ""
 }
 
 func fault(f claims.Final, now time.Time, reason string) claims.Final {
@@ -205,7 +219,7 @@ func (l *loop) commit(f *claims.Final) (claims.Finalized, error) {
 		l.h.emit(Event{Kind: TickFailed, Job: f.Job, RunID: f.RunID, Reason: "commit a run; it is tried again", Err: err})
 		if unkeepable(err) && f.Output.Bytes > 0 {
 			f.Output = claims.Output{Cut: f.Output.Bytes + f.Output.Cut}
-			f.Outcome, f.Cause, f.ExitCode, f.State = claims.Failed, claims.HostFault, nil, nil
+			f.Outcome, f.Cause, f.ExitCode, f.State, f.Used = claims.Failed, claims.HostFault, nil, nil, nil
 			f.Reason = fmt.Sprintf("keep the output: %v", err)
 		}
 		l.h.world.sleep(l.ctx, wait)
@@ -243,6 +257,8 @@ func (l *loop) ended(r *run, f claims.Final, done claims.Finalized, err error) {
 	switch done.Status {
 	case claims.Fenced:
 		e.Kind, e.Reason, e.Retry = LateResult, "the run was given up before; nothing of it was committed", time.Time{}
+	case claims.Conflicted:
+		e.Outcome, e.Cause, e.Reason, e.Retry = claims.Failed, claims.StateConflict, done.Reason, f.Again
 	case claims.Dropped:
 		e.Outcome, e.Cause, e.Reason, e.Retry = claims.Discarded, "", "its job was removed", time.Time{}
 	}

@@ -22,7 +22,7 @@ func day(jobs ...Job) Simulation {
 
 func TestSimulateIsTheSameEachTime(t *testing.T) {
 	play := func(seed uint64) []string {
-		var told diary
+		var told happenings
 		s := day(twenty()...)
 		for i := range s.Jobs {
 			s.Jobs[i].Retry = claims.RetryPolicy{Retries: 2, Min: time.Second, Max: time.Minute, On: []string{"failed"}}

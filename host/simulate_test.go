@@ -22,11 +22,11 @@ func (fair) random() float64 { return 0.375 }
 
 var runIDs = regexp.MustCompile(`\b(sim-[0-9]+|[0-9a-f]{8}-[0-9a-f-]{27})\b`)
 
-// diary keeps what happened to slots, in lines that do not name runs: the order of what happens in one millisecond is left to
+// happenings keeps what happened to slots, in lines that do not name runs: the order of what happens in one millisecond is left to
 // chance in a real host.
-type diary struct{ lines []string }
+type happenings struct{ lines []string }
 
-func (t *diary) add(e Event) {
+func (t *happenings) add(e Event) {
 	switch e.Kind {
 	case Started, EndedRun, SlotSkipped, SlotMissed, JobDisabled, LateResult, TickFailed, Recovered:
 	default:
@@ -108,7 +108,7 @@ func TestSimulateTellsWhatTheHostDoes(t *testing.T) {
 	}
 	t.Run("few run slots", func(t *testing.T) {
 		t.Parallel()
-		simulated(t, Simulation{From: from, To: from.Add(length), MaxRuns: 3},
+		simulated(t, Simulation{From: from, To: from.Add(length / 3), MaxRuns: 3},
 			"started", "ended", "skipped", "job_disabled", "timeout", "late 19.029s", "retry 2000")
 	})
 	t.Run("stops", func(t *testing.T) {
@@ -128,21 +128,21 @@ func simulated(t *testing.T, sim Simulation, words ...string) {
 		jobs = append(jobs, p.Job)
 		ends[p.Name] = p.end
 	}
-	var told diary
+	var told happenings
 	sim.Jobs, sim.Store, sim.OnEvent = jobs, memstore.New(memstore.Config{}), told.add
 	sim.chance = fair{}.random
 	sim.Guest = func(r SimulatedRun) SimulatedEnd { return ends[r.Job](r) }
 	if err := Simulate(t.Context(), sim); err != nil {
 		t.Fatal(err)
 	}
-	var really diary
+	var really happenings
 	inBubble(t, func(t *testing.T) { really = perform(t, sim) })
 	compare(t, told.lines, really.lines, words)
 	audited(t, sim)
 }
 
 // perform runs real hosts on a real ledger through the times of a simulation.
-func perform(t *testing.T, sim Simulation) (told diary) {
+func perform(t *testing.T, sim Simulation) (told happenings) {
 	time.Sleep(time.Until(sim.From))
 	dir := privateDir(t)
 	live := func(until time.Time, drain time.Duration) {

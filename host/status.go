@@ -33,6 +33,7 @@ type JobStatus struct {
 	Digest  string    // of the module that its next run uses
 	Running []string  // run ids
 	Waiting time.Time // since when a due slot waits; zero: none does
+	Queued  int       // slots that wait since the job was busy when they were due
 	Starts  time.Time // when the slot at Next is to start: with its jitter, or in its turn of catching up
 }
 
@@ -56,6 +57,7 @@ func (h *Host) Status(ctx context.Context) ([]JobStatus, error) {
 			if l.claiming && s.State == Active && !s.Next.IsZero() && !s.Next.After(now) && waiting[name] == nil {
 				s.Waiting, s.Reason = s.Next, firstOf(s.Reason, claim)
 			}
+			s.Queued = len(l.queues[name])
 			if it := waiting[name]; it != nil {
 				s.Waiting, s.Reason = it.at, firstOf(s.Reason, it.why)
 			}
@@ -91,6 +93,8 @@ func (j *job) state(budget int64) (JobState, string) {
 		return Finished, "its repeat limit is reached"
 	case j.def.Schedule == "":
 		return OnDemand, firstOf(j.def.Note, `it has no schedule; add one, for example schedule = "@hourly"`)
+	case j.spec != nil && j.spec.Reboot() && j.row.Next.IsZero():
+		return Active, firstOf(j.def.Note, AtStartNote)
 	case j.row.Name != "" && j.row.Next.IsZero():
 		return Finished, "its schedule has no further time"
 	}

@@ -16,6 +16,8 @@ type attempt struct {
 	def      Job
 	claim    claims.Claim
 	mod      *module // held by this attempt; nil: nothing is to run
+	lanes    int     // of its locks that may be held
+	busy     string  // why its slot is to wait; empty: it may start
 	unlock   func()
 	lockErr  error // the job's lock was not to be had
 	reserved int64 // of the memory budget
@@ -85,23 +87,17 @@ func (l *loop) considerSlot(it *dueItem, j *job, now time.Time, tries []*attempt
 	if j.spec == nil {
 		return nil, firstOf(j.badSpec, "its schedule is not known")
 	}
-	refuse, by := j.refusal(l.h.cfg.MemoryBudget), claims.ByBroken
+	refuse, by, busy := j.refusal(l.h.cfg.MemoryBudget), claims.ByBroken, ""
 	if refuse == "" {
 		if why := l.mustWait(it, j, now); why != "" {
 			return nil, why
 		}
-		by = claims.ByOverlap
-		for id := range j.running {
-			refuse = fmt.Sprintf("run %s was still running", id)
-		}
+		busy = l.occupied(j, it)
 	}
-	if refuse == "" && it.held {
-		refuse = "an earlier process may still act: the job's lock is held and no run is recorded"
-		if id := l.foreign[j.def.Name]; id != "" {
-			refuse = fmt.Sprintf("run %s of another host was still running", id)
-		}
+	if refuse == "" && busy != "" && !j.def.Overlap.Policy.Waits() {
+		refuse, by, busy = busy, claims.ByOverlap, ""
 	}
-	if refuse == "" && !j.row.Paused {
+	if refuse == "" && busy == "" && !j.row.Paused {
 		if why := l.cannotStart(j, tries); why != "" {
 			return nil, why
 		}
@@ -113,17 +109,21 @@ func (l *loop) considerSlot(it *dueItem, j *job, now time.Time, tries []*attempt
 		it.retryAt = l.h.instant().Add(time.Second)
 		return nil, "its start is delayed"
 	}
-	try := &attempt{item: it, job: j, def: j.def, claim: claims.Claim{
+	try := &attempt{item: it, job: j, def: j.def, busy: busy, claim: claims.Claim{
 		Slot: claims.ScheduledSlot(j.def.Name, p.At), Attempt: 1, From: j.row.Next, Next: p.Next, Passed: p.Passed, StandsFor: p.StandsFor,
-		IfBusy: "a run of another host was still running",
 	}}
-	if l.backlog(j, now) {
-		try.claim.IfBusy = "" // it waits
-	}
 	if p.At.IsZero() {
 		try.claim.Slot = claims.ScheduledSlot(j.def.Name, j.row.Next)
-	} else if err := l.armed(try, now); err != nil {
-		return nil, err.Error()
+	} else {
+		try.claim = j.overlapping(try.claim)
+		if l.backlog(j, now) && !j.def.Overlap.Policy.Waits() {
+			try.claim.IfBusy = "" // it waits all the same
+		}
+		if busy == "" {
+			if err := l.armed(try, now); err != nil {
+				return nil, err.Error()
+			}
+		}
 	}
 	j.busy = true
 	return try, ""
@@ -136,13 +136,18 @@ func (l *loop) considerPending(it *dueItem, j *job, now time.Time, tries []*atte
 	if j.row.Paused && it.pending.Slot.Kind == claims.Scheduled {
 		return nil, "the job is paused"
 	}
-	for id := range j.running {
-		return nil, fmt.Sprintf("run %s is running", id)
+	if why := l.behind(j, it.pending); why != "" {
+		return nil, why
 	}
 	if why := l.cannotStart(j, tries); why != "" {
 		return nil, why
 	}
-	try := &attempt{item: it, job: j, def: j.def, claim: claims.Claim{Slot: it.pending.Slot, Attempt: it.pending.Attempt}}
+	try := &attempt{item: it, job: j, def: j.def, claim: j.overlapping(claims.Claim{
+		Slot: it.pending.Slot, Attempt: it.pending.Attempt, StandsFor: it.pending.StandsFor,
+	})}
+	if l.h.cfg.Only != "" && it.pending.Slot.Kind == claims.Manual {
+		try.claim.Overlap = "" // what waits of the schedule is another host's, and there may be none
+	}
 	if err := l.armed(try, now); err != nil {
 		return nil, err.Error()
 	}
@@ -167,7 +172,7 @@ func (l *loop) armed(try *attempt, now time.Time) error {
 		}
 		try.reserved = least
 	}
-	try.mod = j.mod
+	try.mod, try.lanes = j.mod, j.row.Lanes
 	try.mod.users++
 	try.claim.RunID, try.claim.Digest = id, j.mod.digest
 	l.tookTurn(try)
@@ -234,7 +239,7 @@ func (l *loop) claimAll(ctx context.Context, now time.Time, tries []*attempt) (a
 	items := make([]claims.Claim, 0, len(tries))
 	for _, t := range tries {
 		if t.mod != nil {
-			if t.unlock, t.lockErr = l.h.cfg.Store.LockJob(ctx, t.def.Name, 0); t.lockErr != nil {
+			if t.unlock, t.lockErr = l.lockLane(ctx, t); t.lockErr != nil {
 				continue
 			}
 		}
@@ -298,8 +303,12 @@ func (l *loop) locked(t *attempt) {
 	if t.item.lockSince.IsZero() {
 		t.item.lockSince = instant
 	}
+	wait := 200 * time.Millisecond
 	t.item.held = instant.Sub(t.item.lockSince) > lockPatience
-	l.again(t, t.lockErr.Error(), 200*time.Millisecond)
+	if t.item.pending == nil && t.claim.Overlap.Waits() { // it had better wait in the ledger
+		t.item.held, wait = true, 0
+	}
+	l.again(t, t.lockErr.Error(), wait)
 }
 
 // unlockable is the first error of a lock for another reason than that it is held.
@@ -335,17 +344,22 @@ func (l *loop) answered(t *attempt, a claims.Claimed, now time.Time) {
 		l.setRow(t.job, a.Job)
 		l.plan(t.job)
 	}
+	if a.Status == claims.Won || a.Status == claims.Passing || a.Status == claims.Queued {
+		l.told(t)
+		l.lined(t, a)
+		l.forgetPending(t.item)
+	}
 	switch a.Status {
 	case claims.Won:
-		l.told(t)
-		l.forgetPending(t.item)
 		l.start(t, a, now)
-	case claims.Passing:
-		l.told(t)
-		l.forgetPending(t.item)
+	case claims.Passing, claims.Queued:
 	case claims.Busy:
 		if t.item.pending != nil {
-			l.again(t, "run "+a.Holder+" is running", l.h.cfg.rhythm.poll)
+			l.again(t, inTheWay(a), l.h.cfg.rhythm.poll)
+			return
+		}
+		if it := t.job.item; current && it != nil && it.at.Equal(t.claim.From) { // nothing has changed
+			it.why, it.retryAt = inTheWay(a), l.h.instant().Add(l.h.cfg.rhythm.poll)
 			return
 		}
 		if t.claim.IfBusy == "" { // nothing was recorded: the slot waits
@@ -366,6 +380,14 @@ func (l *loop) answered(t *attempt, a claims.Claimed, now time.Time) {
 	}
 }
 
+// inTheWay says what a claim has to wait for.
+func inTheWay(a claims.Claimed) string {
+	if a.Holder != "" {
+		return "run " + a.Holder + " is running"
+	}
+	return "other runs of the job go before it"
+}
+
 // told emits what a claim passed over.
 func (l *loop) told(t *attempt) { l.toldPassed(t.def.Name, t.claim.Passed) }
 
@@ -384,6 +406,7 @@ func (l *loop) forgetPending(it *dueItem) {
 		return
 	}
 	l.drop(it)
+	l.dequeue(it)
 	delete(l.pending, it.pending.Slot.ID)
 	l.shared.waits.Store(len(l.pending) > 0)
 }

@@ -64,7 +64,11 @@ func (l *loop) changed(c claims.Changes) {
 	}
 	for _, o := range c.Cancels {
 		if r := l.running[o.RunID]; r != nil {
-			r.kill(errCancelled)
+			why := errCancelled
+			if o.CancelFor == claims.Replaced {
+				why = errReplaced
+			}
+			r.kill(why)
 		}
 	}
 }
@@ -149,9 +153,11 @@ func (l *loop) addPending(p claims.Pending) {
 			return
 		}
 		l.drop(it)
+		l.dequeue(it)
 	}
 	it := &dueItem{at: p.Due, job: p.Slot.Job, pending: &p, index: -1}
 	l.pending[p.Slot.ID] = it
+	l.enqueue(it)
 	l.shared.waits.Store(true)
 	l.schedule(it)
 }

@@ -25,6 +25,7 @@ type damaged struct {
 	db                                 *sql.DB
 	ok, skipped, retried, waits, flies string // slot ids of job a
 	okRun, retriedRun, fliesRun        string // their (last) runs
+	beside, besideRun, queued          string // of a slot that runs beside flies, and of one that waits
 }
 
 // ledger makes a valid ledger with one row of each kind.
@@ -61,6 +62,12 @@ func ledger(t *testing.T) *damaged {
 	d.waits = d.pending(1)[0].Slot.ID
 	d.fliesRun = d.start(alpha, "a").RunID
 	d.flies = d.run(d.fliesRun).Slot.ID
+	item := d.due("a")
+	item.Lanes = 2
+	d.besideRun, d.beside = d.claimed(alpha, item, claims.Won).Token.RunID, item.Slot.ID
+	item = d.queueing("a")
+	d.claimed(alpha, item, claims.Queued)
+	d.queued = item.Slot.ID
 	d.wait(5 * time.Second)
 	db, err := sql.Open("sqlite3", (&url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(filepath.Join(dir, "ledger.db"))}).String())
 	d.must(err)
@@ -84,6 +91,7 @@ func TestAuditFindsDamageInDatabase(t *testing.T) {
 	}{
 		{"double-claim", flies, `INSERT INTO claims SELECT 'other', job, lane + 9, seq - 1, owner, 'a@other', slot_at, slot_kind, attempt, claimed_at,
 			deadline, cancel_at, cancel_by, '', lanes, 0 FROM claims WHERE ?1 > '' AND run_id = ?2`, nil},
+		{"double-claim", beside, `UPDATE claims SET lanes = 1 WHERE ?1 > '' AND run_id = ?2`, nil},
 		{"claim-without-run", flies, `DELETE FROM runs WHERE ?1 > '' AND run_id = ?2`, nil},
 		{"claim-without-run", flies, `UPDATE runs SET outcome = 'ok' WHERE ?1 > '' AND run_id = ?2`, nil},
 		{"run-without-claim", flies, `DELETE FROM claims WHERE ?1 > '' AND run_id = ?2`, nil},
@@ -92,7 +100,9 @@ func TestAuditFindsDamageInDatabase(t *testing.T) {
 			o.Alive = func(claims.Owner) (fingerprint.Verdict, string) { return fingerprint.Dead, "its lock is free" }
 		}},
 		{"slot-open", waits, `DELETE FROM pending WHERE slot_id = ?1 AND ?2 = ''`, nil},
+		{"slot-open", queued, `DELETE FROM pending WHERE slot_id = ?1 AND ?2 = ''`, nil},
 		{"slot-verdict", okSlot, `UPDATE slots SET verdict = 'failed' WHERE slot_id = ?1 AND ?2 = ''`, nil},
+		{"slot-verdict", queued, `UPDATE slots SET verdict = 'skipped', reason = 'x' WHERE slot_id = ?1 AND ?2 = ''`, nil},
 		{"slot-verdict", flies0, `UPDATE slots SET verdict = 'ok' WHERE slot_id = ?1 AND ?2 = ''`, nil},
 		{"run-without-slot", retried, `DELETE FROM slots WHERE slot_id = ?1 AND ?2 > ''`, nil},
 		{"attempt-gap", retried, `DELETE FROM runs WHERE slot_id = ?1 AND attempt = 2 AND ?2 > ''`, nil},
@@ -100,6 +110,7 @@ func TestAuditFindsDamageInDatabase(t *testing.T) {
 		{"slot-missing", skipped, `DELETE FROM slots WHERE slot_id = ?1 AND ?2 = ''`, nil},
 		{"slot-extra", skipped, `UPDATE slots SET count = 2 WHERE slot_id = ?1 AND ?2 = ''`, nil},
 		{"overdue", waits, `DELETE FROM claims WHERE ?1 > '' AND ?2 = ''`, func(o *claims.AuditOptions) { o.Now = o.Now.Add(2 * time.Hour) }},
+		{"overdue", queued, `DELETE FROM claims WHERE ?1 > '' AND ?2 = ''`, func(o *claims.AuditOptions) { o.Now = o.Now.Add(2 * time.Hour) }},
 		{"counts", noSlot, `UPDATE jobs SET repeats = repeats + 1 WHERE name = 'a' AND ?1 = ?2`, nil},
 		{"counts", noSlot, `UPDATE runs SET counted = 1 WHERE job = 'a' AND ?1 = ?2`, nil},
 		{"counts", retried, `UPDATE jobs SET last_outcome = 'trapped', last_run = ?2 WHERE ?1 > '' AND name = 'a'`, nil},
@@ -228,6 +239,9 @@ func okSlot(d *damaged) (string, string)  { return d.ok, "" }
 func okRun(d *damaged) (string, string)   { return d.ok, d.okRun }
 func skipped(d *damaged) (string, string) { return d.skipped, "" }
 func retried(d *damaged) (string, string) { return d.retried, d.retriedRun }
+
+func beside(d *damaged) (string, string) { return d.beside, d.besideRun }
+func queued(d *damaged) (string, string) { return d.queued, "" }
 
 func noSlot(*damaged) (string, string) { return "", "" }
 

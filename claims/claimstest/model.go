@@ -30,6 +30,7 @@ type book struct {
 	outputs map[string][]byte
 	state   map[string]map[string]claims.StateEntry // by job and key
 	owners  []claims.Owner
+	grants  []decision
 	locks   map[string]*Model // owner and lane locks, and who holds them
 }
 
@@ -188,6 +189,13 @@ func (m *Model) Request(ctx context.Context, now time.Time, r claims.Request) er
 		}
 	case claims.Trigger:
 		m.ask(claims.ManualSlot(r.Job, now, r.ID), now, r.Input, r.By)
+	case claims.Start:
+		s := claims.StartSlot(r.Job, now, r.ID)
+		if why := claims.StartRefusal(j.Job, r); why == "" {
+			m.ask(s, now, r.Input, r.By)
+		} else if m.find(s.ID) < 0 {
+			m.slot(s, claims.Skipped, why, "")
+		}
 	case claims.Fill:
 		for _, at := range r.Times {
 			m.ask(claims.BackfillSlot(r.Job, at, r.ID), now, nil, r.By)

@@ -53,7 +53,7 @@ func (m *Model) claim(now time.Time, owner string, c claims.Claim) claims.Claime
 	if j == nil || !j.Removed.IsZero() || m.findRun(c.RunID) != nil {
 		return stale
 	}
-	if c.Slot.Kind == claims.Scheduled && c.Attempt <= 1 {
+	if !c.From.IsZero() || c.RunID == "" {
 		return m.claimDue(now, owner, j, c)
 	}
 	at := slices.IndexFunc(m.pending, func(p claims.Pending) bool { return p.Slot.ID == c.Slot.ID && p.Attempt == c.Attempt })

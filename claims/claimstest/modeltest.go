@@ -142,12 +142,32 @@ func (p *player) goOn() {
 	p.stopped = nil
 }
 
-// lanesOf: every third job may have two runs at once.
+// lanesOf: some jobs may have several runs at once.
 func lanesOf(job string) int {
-	if job == "job-0" || job == "job-3" {
+	switch job {
+	case "job-0":
 		return 2
+	case "job-3", "job-4":
+		return 3
 	}
 	return 1
+}
+
+// asked gives a claim the policy of its job; now and then a host has another definition of it.
+func (p *player) asked(c claims.Claim) claims.Claim {
+	c.Lanes, c.IfReplaced = lanesOf(c.Slot.Job), "a newer one came"
+	switch c.Slot.Job {
+	case "job-1":
+		c.Overlap, c.Queue = claims.OverlapQueue, 3
+	case "job-2":
+		c.Overlap = claims.OverlapReplace
+	case "job-3":
+		c.Repeat = int64(p.rng.IntN(2) * 10)
+	}
+	if p.rng.IntN(20) == 0 {
+		c.Overlap, c.Queue, c.Lanes = []claims.OverlapPolicy{"", claims.OverlapQueue, claims.OverlapReplace}[p.rng.IntN(3)], 2, 1+p.rng.IntN(c.Lanes)
+	}
+	return c
 }
 
 // same expects the same answer of both, and counts the answers by kind.
@@ -185,8 +205,7 @@ func (p *player) restart() {
 
 // due makes a claim of a job's due slots as a host would, or one that is wrong in some way.
 func (p *player) dueClaim(j claims.Job) claims.Claim {
-	c := p.item(j)
-	c.Lanes = lanesOf(j.Name)
+	c := p.asked(p.item(j))
 	c.Slot.At = j.Next
 	for t := next(j, c.Slot.At); !t.IsZero() && !t.After(p.now); t = next(j, t) { // the latest runs, the others are missed
 		c.Passed = pass(c.Passed, claims.Missed, c.Slot.At)
@@ -203,7 +222,10 @@ func (p *player) dueClaim(j claims.Job) claims.Claim {
 			c.Passed[i].Verdict, c.Passed[i].Reason = claims.Skipped, "paused"
 		}
 		c.Passed = pass(c.Passed, claims.Skipped, c.Slot.At)
-		c.RunID, c.StandsFor = "", 0
+		c.RunID, c.StandsFor, c.Overlap = "", 0, ""
+	}
+	if c.Overlap.Waits() && p.rng.IntN(4) == 0 { // the host knows that the job is busy
+		c.RunID = ""
 	}
 	switch p.rng.IntN(15) {
 	case 0:
@@ -211,7 +233,7 @@ func (p *player) dueClaim(j claims.Job) claims.Claim {
 	case 1:
 		c.Slot.Job = "nobody"
 	case 2:
-		if c.RunID == "" {
+		if c.RunID == "" && j.Paused {
 			c.RunID = p.id()
 			c.Passed = nil
 		}
@@ -247,8 +269,8 @@ func (p *player) claimPending() {
 	var items []claims.Claim
 	for _, row := range rows {
 		if p.rng.IntN(2) == 0 {
-			c := p.pendingItem(row)
-			c.Lanes = lanesOf(row.Slot.Job)
+			c := p.asked(p.pendingItem(row))
+			c.StandsFor = row.StandsFor
 			if p.rng.IntN(10) == 0 {
 				c.Attempt++
 			}
@@ -281,6 +303,9 @@ func claimedLine(c claims.Claimed) string {
 	if c.Status != claims.Won {
 		c.Input, c.By = nil, ""
 	}
+	for _, p := range c.Replaced {
+		c.By += fmt.Sprintf(", instead of %s attempt %d", p.Slot.ID, p.Attempt)
+	}
 	return fmt.Sprintf("%s run %q for %s, input %s by %q; %s", c.Status, c.Token.RunID, c.Token.Job, c.Input, c.By, jobLine(c.Job))
 }
 
@@ -300,9 +325,24 @@ func (p *player) result(tok claims.Token) claims.Final {
 	if p.rng.IntN(3) == 0 {
 		f.Output = inline(fmt.Sprintf("output of %s\n", tok.RunID))
 	}
-	for range p.rng.IntN(3) {
+	for range p.rng.IntN(4) {
 		key := fmt.Sprintf("key-%d", p.rng.IntN(4))
 		f.State = append(f.State, claims.StateWrite{Key: key, Value: []byte(tok.RunID), Delete: p.rng.IntN(4) == 0})
+	}
+	for range p.rng.IntN(4) {
+		f.Used = append(f.Used, claims.StateUse{Key: fmt.Sprintf("key-%d", p.rng.IntN(5)), Prefix: p.rng.IntN(4) == 0})
+	}
+	if lanesOf(tok.Job) > 1 && p.rng.IntN(2) == 0 { // those that overlap meet at one key
+		f.Outcome, f.Retry, f.Disable = claims.OK, time.Time{}, ""
+		f.State = append(f.State, claims.StateWrite{Key: "key-0", Value: []byte(tok.RunID), Delete: p.rng.IntN(4) == 0})
+	}
+	if p.rng.IntN(4) == 0 { // it looked later than it was claimed
+		_, rev, err := p.model.State(p.ctx, tok.Job)
+		p.must(err)
+		f.StateRev = rev
+	}
+	if p.rng.IntN(2) == 0 {
+		f.Again = p.now.Add(time.Duration(p.rng.IntN(30)) * time.Second)
 	}
 	if p.rng.IntN(3) > 0 {
 		f.Strike, f.PauseAfter, f.PauseReason = claims.Strikes(f.Outcome, f.Cause), int64(p.rng.IntN(5)), "too many failures"
@@ -423,6 +463,9 @@ func (p *player) operate() {
 
 func (p *player) triggerOne() {
 	r := claims.Request{Kind: claims.Trigger, Job: p.name(), ID: p.id()[:8], By: "ann", Input: []byte(`{"n":` + fmt.Sprint(p.rng.IntN(100)) + `}`)}
+	if p.rng.IntN(4) == 0 {
+		r = claims.Request{Kind: claims.Start, Job: r.Job, ID: p.id()[:8], By: "host", Reason: []string{"", "", "broken"}[p.rng.IntN(3)]}
+	}
 	for range 1 + p.rng.IntN(2) {
 		p.ask(r)
 	}

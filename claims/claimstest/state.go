@@ -19,6 +19,12 @@ func stateScenarios() []scenario {
 		{"AllOrNothing", stateLarge},
 		{"OfManyJobsAtOnce", stateMany},
 		{"SeenByAnotherOpening", stateAgain},
+		{"Conflict", conflictWays},
+		{"ConflictIsRecorded", conflictRecord},
+		{"ConflictOfWhatLooksTheSame", conflictABA},
+		{"NoConflictWithWhatWasSeen", conflictSeen},
+		{"NoConflictUnlessOk", conflictOnlyOK},
+		{"ConflictOfThree", conflictThree},
 	}
 }
 

@@ -41,7 +41,7 @@ func (l *ledger) claim(now time.Time, owner string, c claims.Claim) claims.Claim
 	if j == nil {
 		return stale
 	}
-	if c.Slot.Kind == claims.Scheduled && c.Attempt <= 1 {
+	if !c.From.IsZero() || c.RunID == "" {
 		return l.claimDue(now, owner, j, c)
 	}
 	p := l.pending[c.Slot.ID]

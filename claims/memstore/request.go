@@ -35,6 +35,13 @@ func (s *Store) Request(ctx context.Context, now time.Time, r claims.Request) er
 		}
 	case claims.Trigger:
 		s.ask(j, claims.ManualSlot(r.Job, now, r.ID), now, r)
+	case claims.Start:
+		of := claims.StartSlot(r.Job, now, r.ID)
+		if why := claims.StartRefusal(j.Job, r); why == "" {
+			s.ask(j, of, now, r)
+		} else if j.slots.own[of.ID] == nil {
+			s.settle(j, of, claims.Skipped, why)
+		}
 	case claims.Fill:
 		for _, at := range r.Times {
 			s.ask(j, claims.BackfillSlot(r.Job, at, r.ID), now, claims.Request{By: r.By})

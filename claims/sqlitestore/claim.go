@@ -59,7 +59,7 @@ func (t *tx) claim(now time.Time, owner string, it *claims.Claim) (claims.Claime
 		a.Job = job.Job
 		return a, err
 	}
-	if it.Slot.Kind == claims.Scheduled && it.Attempt <= 1 {
+	if !it.From.IsZero() {
 		return t.claimDue(now, owner, it, &job)
 	}
 	return t.claimPending(now, owner, it, &job)

@@ -87,8 +87,8 @@ func (t *tx) skipWaiting(it *claims.Claim) (gone []claims.Pending, err error) {
 	return gone, nil
 }
 
-// skipPending gives up pending work. A slot without a run lengthens the row directly before it when that says the same, so that a
-// long sequence of them takes one row.
+// skipPending gives up pending work. A slot without a run lengthens the row directly before it when that says the same and has no
+// run either, so that a long sequence of them takes one row.
 func (t *tx) skipPending(p claims.Pending, reason string) error {
 	if _, err := t.exec(deletePending, p.Slot.ID); err != nil {
 		return err
@@ -99,7 +99,11 @@ func (t *tx) skipPending(p claims.Pending, reason string) error {
 		if err != nil {
 			return err
 		}
-		if found && m.verdict == claims.Skipped && m.reason == reason && m.until < millis(p.Slot.At) {
+		ran, err := t.number(queryRan, m.slot)
+		if err != nil {
+			return err
+		}
+		if found && ran == 0 && m.verdict == claims.Skipped && m.reason == reason && m.until < millis(p.Slot.At) {
 			if _, err := t.exec(deleteSlotByID, p.Slot.ID); err != nil {
 				return err
 			}
@@ -111,7 +115,10 @@ func (t *tx) skipPending(p claims.Pending, reason string) error {
 	return err
 }
 
-const deleteSlotByID = `DELETE FROM slots WHERE slot_id = ?`
+const (
+	deleteSlotByID = `DELETE FROM slots WHERE slot_id = ?`
+	queryRan       = `SELECT 1 FROM runs WHERE slot_id = ? LIMIT 1`
+)
 
 // dropQueue gives up the slots that wait of a job that is done.
 func (t *tx) dropQueue(job string) error {

@@ -17,34 +17,38 @@ import (
 
 // jobKeys are the keys of a job that add and edit set. Their names and meaning are those of the configuration.
 type jobKeys struct {
-	Plugin       *string           `placeholder:"FILE" help:"The module in the plugin folder."`
-	Schedule     *string           `placeholder:"EXPR" help:"When it runs, such as \"0 9 * * MON-FRI\", \"@daily\" or \"@every 90s\"."`
-	Timezone     *string           `placeholder:"ZONE" help:"The zone that the schedule is read in, such as Europe/Berlin."`
-	Timeout      *config.Duration  `placeholder:"TIME" help:"How long a run may take; 0: no limit."`
-	StartTimeout *config.Duration  `placeholder:"TIME" help:"How long a due run may wait for its start."`
-	Memory       *config.Size      `placeholder:"SIZE" help:"The most memory of a run, such as 64MiB."`
-	Fuel         *int64            `placeholder:"N" help:"How much a run may compute, about one for each simple instruction; 0: no limit."`
-	Output       *config.Size      `placeholder:"SIZE" help:"The most output kept of a run."`
-	StateSize    *config.Size      `placeholder:"SIZE" help:"The most that the job's own state may hold."`
-	Entry        *string           `placeholder:"NAME" help:"The exported function to call."`
-	Arg          []string          `sep:"none" placeholder:"TEXT" help:"An argument of the guest; give it once for each."`
-	Env          map[string]string `mapsep:"none" placeholder:"NAME=TEXT" help:"A variable of the guest; give it once for each."`
-	Input        string            `placeholder:"FILE" help:"JSON for the event's input; - reads stdin."`
-	NotBefore    *config.Moment    `placeholder:"TIME" help:"The schedule has no times before this one, such as 2026-12-24T18:00:00 in the job's zone."`
-	NotAfter     *config.Moment    `placeholder:"TIME" help:"Nor after this one."`
-	Missed       *string           `placeholder:"once|skip|all" help:"What becomes of slots that no host was there for."`
-	MissedLimit  *int              `placeholder:"N" help:"With --missed all: how many of them have their run, the newest."`
-	MissedWindow *config.Duration  `placeholder:"TIME" help:"Slots that are older are missed; 0: none are too old."`
-	Grace        *config.Duration  `placeholder:"TIME" help:"How late a slot may start and not be called late."`
-	Jitter       *config.Duration  `placeholder:"TIME" help:"Each slot starts later by less than this; 0: on time."`
-	PauseAfter   *int              `placeholder:"N" help:"Failures in a row after which the job is paused; 0: never."`
-	Retries      *int              `placeholder:"N" help:"Further attempts after a failed one."`
-	Backoff      *config.Backoff   `placeholder:"TIME..TIME" help:"The wait before a retry, from the first to the longest."`
-	RetryOn      []string          `placeholder:"OUTCOME,…" help:"Outcomes that are retried: failed, timeout, trapped, shutdown, orphaned."`
-	Repeat       *int              `placeholder:"N" help:"Slots after which the job is done; 0: no limit."`
-	HistoryRuns  *int              `placeholder:"N" help:"Runs that are kept."`
-	HistoryBytes *config.Size      `placeholder:"SIZE" help:"Output of them that is kept."`
-	Description  *string           `placeholder:"TEXT" help:"One line for people."`
+	Plugin        *string           `placeholder:"FILE" help:"The module in the plugin folder."`
+	Schedule      []string          `sep:"none" placeholder:"EXPR" help:"When it runs, such as \"0 9 * * MON-FRI\", \"@daily\" or \"@every 90s\"; give it once for each of several."`
+	Timezone      *string           `placeholder:"ZONE" help:"The zone that the schedule is read in, such as Europe/Berlin."`
+	DST           *string           `name:"dst" placeholder:"once|skip|both" help:"What fixed times do when the clock changes."`
+	Timeout       *config.Duration  `placeholder:"TIME" help:"How long a run may take; 0: no limit."`
+	StartTimeout  *config.Duration  `placeholder:"TIME" help:"How long a due run may wait for its start."`
+	Memory        *config.Size      `placeholder:"SIZE" help:"The most memory of a run, such as 64MiB."`
+	Fuel          *int64            `placeholder:"N" help:"How much a run may compute, about one for each simple instruction; 0: no limit."`
+	Output        *config.Size      `placeholder:"SIZE" help:"The most output kept of a run."`
+	StateSize     *config.Size      `placeholder:"SIZE" help:"The most that the job's own state may hold."`
+	Entry         *string           `placeholder:"NAME" help:"The exported function to call."`
+	Arg           []string          `sep:"none" placeholder:"TEXT" help:"An argument of the guest; give it once for each."`
+	Env           map[string]string `mapsep:"none" placeholder:"NAME=TEXT" help:"A variable of the guest; give it once for each."`
+	Input         string            `placeholder:"FILE" help:"JSON for the event's input; - reads stdin."`
+	NotBefore     *config.Moment    `placeholder:"TIME" help:"The schedule has no times before this one, such as 2026-12-24T18:00:00 in the job's zone."`
+	NotAfter      *config.Moment    `placeholder:"TIME" help:"Nor after this one."`
+	Missed        *string           `placeholder:"once|skip|all" help:"What becomes of slots that no host was there for."`
+	MissedLimit   *int              `placeholder:"N" help:"With --missed all: how many of them have their run, the newest."`
+	MissedWindow  *config.Duration  `placeholder:"TIME" help:"Slots that are older are missed; 0: none are too old."`
+	Grace         *config.Duration  `placeholder:"TIME" help:"How late a slot may start and not be called late."`
+	Jitter        *config.Duration  `placeholder:"TIME" help:"Each slot starts later by less than this; 0: on time."`
+	PauseAfter    *int              `placeholder:"N" help:"Failures in a row after which the job is paused; 0: never."`
+	Retries       *int              `placeholder:"N" help:"Further attempts after a failed one."`
+	Backoff       *config.Backoff   `placeholder:"TIME..TIME" help:"The wait before a retry, from the first to the longest."`
+	RetryOn       []string          `placeholder:"OUTCOME,…" help:"Outcomes that are retried: failed, timeout, trapped, shutdown, orphaned."`
+	Overlap       *string           `placeholder:"skip|queue|replace|allow" help:"What becomes of a slot that is due while the job runs."`
+	QueueLimit    *int              `placeholder:"N" help:"Slots that may wait, with --overlap queue."`
+	MaxConcurrent *int              `placeholder:"N" help:"Runs at once, with --overlap allow."`
+	Repeat        *int              `placeholder:"N" help:"Slots after which the job is done; 0: no limit."`
+	HistoryRuns   *int              `placeholder:"N" help:"Runs that are kept."`
+	HistoryBytes  *config.Size      `placeholder:"SIZE" help:"Output of them that is kept."`
+	Description   *string           `placeholder:"TEXT" help:"One line for people."`
 
 	StartingDeadline *config.Duration `placeholder:"TIME" help:"A slot that is later is missed; 0: it starts however late."`
 }
@@ -52,11 +56,14 @@ type jobKeys struct {
 // job is the flags as a layer of configuration.
 func (k *jobKeys) job(a *app, f *config.File) (config.Job, error) {
 	j := config.Job{
-		Plugin: k.Plugin, Schedule: k.Schedule, Timezone: k.Timezone, Timeout: k.Timeout, StartTimeout: k.StartTimeout, Memory: k.Memory,
+		Plugin: k.Plugin, Timezone: k.Timezone, DST: k.DST, Timeout: k.Timeout, StartTimeout: k.StartTimeout, Memory: k.Memory,
 		Fuel: k.Fuel, Output: k.Output, StateSize: k.StateSize, Entry: k.Entry, Args: k.Arg, Env: k.Env, Missed: k.Missed,
 		NotBefore: k.NotBefore, NotAfter: k.NotAfter, MissedLimit: k.MissedLimit, MissedWindow: k.MissedWindow, Grace: k.Grace, Jitter: k.Jitter,
 		PauseAfter: k.PauseAfter, StartingDeadline: k.StartingDeadline, Retries: k.Retries, Backoff: k.Backoff,
-		RetryOn: k.RetryOn, Repeat: k.Repeat, HistoryRuns: k.HistoryRuns, HistoryBytes: k.HistoryBytes, Description: k.Description,
+		RetryOn: k.RetryOn, Overlap: k.Overlap, QueueLimit: k.QueueLimit, MaxConcurrent: k.MaxConcurrent, Repeat: k.Repeat, HistoryRuns: k.HistoryRuns, HistoryBytes: k.HistoryBytes, Description: k.Description,
+	}
+	if len(k.Schedule) > 0 {
+		j.Schedule = new(strings.Join(k.Schedule, "\n"))
 	}
 	if j.Plugin != nil {
 		j.Plugin = new(inFolder(f.Plugins, *j.Plugin))
@@ -162,7 +169,7 @@ func told(ctx context.Context, a *app, f *config.File, name, action string, next
 	if out.NextAt != nil {
 		fmt.Fprintf(a.stdout, "next at %s, %s\n", stamp(next, next.Location()), relative(next, a.now()))
 	} else if action != "removed" {
-		fmt.Fprintf(a.stdout, "it runs when asked for: wcron run %s\n", name)
+		fmt.Fprintf(a.stdout, "it has no time ahead; wcron run %s runs it now\n", name)
 	}
 	return nil
 }
@@ -204,7 +211,10 @@ func sound(a *app, f *config.File, name string, j *config.Job, fresh bool) (next
 		return next, nil
 	}
 	now := a.now().Truncate(time.Second)
-	opt := schedule.Options{Location: loc, LocationSet: asked, Name: name, Anchor: now}
+	opt := schedule.Options{Location: loc, LocationSet: asked, Name: name, Anchor: now, DST: schedule.DST(own(p, "dst", p.Settings.DST))}
+	if j.DST != nil {
+		opt.DST = schedule.DST(*j.DST)
+	}
 	if fresh {
 		opt.Now = now
 	}
@@ -223,13 +233,27 @@ func sound(a *app, f *config.File, name string, j *config.Job, fresh bool) (next
 	if last := plugins.MomentIn(j.NotAfter, spec.Location()); !last.IsZero() && next.After(last) {
 		next = time.Time{}
 	}
-	if next.IsZero() && fresh {
+	if next.IsZero() && fresh && !spec.Reboot() {
 		return next, usage("schedule %q: it is never due", text)
 	}
-	if j.Schedule != nil && strings.HasPrefix(strings.TrimSpace(text), "@in") {
-		j.Schedule = new("@at " + next.Format(time.RFC3339))
+	if j.Schedule != nil {
+		j.Schedule = new(dated(text, opt))
 	}
 	return next, nil
+}
+
+// dated is the text of some schedules with the time of each that counts from now.
+func dated(text string, opt schedule.Options) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		if !strings.HasPrefix(strings.TrimSpace(line), "@in") {
+			continue
+		}
+		if one, err := schedule.Parse(line, opt); err == nil && one.Kind() == schedule.At {
+			lines[i] = "@at " + one.Next(opt.Anchor).Format(time.RFC3339)
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // own is a value that a module says of itself, in its manifest or sidecar.
@@ -304,7 +328,7 @@ func (c *editCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		next, err := sound(a, f, c.Name, &j, given.Schedule != nil || given.Timezone != nil)
+		next, err := sound(a, f, c.Name, &j, given.Schedule != nil || given.Timezone != nil || given.DST != nil)
 		if err != nil {
 			return err
 		}
@@ -349,6 +373,7 @@ func unsetters() map[string]func(*config.Job) {
 		"plugin":            func(j *config.Job) { j.Plugin = nil },
 		"schedule":          func(j *config.Job) { j.Schedule = nil },
 		"timezone":          func(j *config.Job) { j.Timezone = nil },
+		"dst":               func(j *config.Job) { j.DST = nil },
 		"timeout":           func(j *config.Job) { j.Timeout = nil },
 		"start_timeout":     func(j *config.Job) { j.StartTimeout = nil },
 		"memory":            func(j *config.Job) { j.Memory = nil },
@@ -370,6 +395,9 @@ func unsetters() map[string]func(*config.Job) {
 		"retries":           func(j *config.Job) { j.Retries = nil },
 		"backoff":           func(j *config.Job) { j.Backoff = nil },
 		"retry_on":          func(j *config.Job) { j.RetryOn = nil },
+		"overlap":           func(j *config.Job) { j.Overlap = nil },
+		"queue_limit":       func(j *config.Job) { j.QueueLimit = nil },
+		"max_concurrent":    func(j *config.Job) { j.MaxConcurrent = nil },
 		"repeat":            func(j *config.Job) { j.Repeat = nil },
 		"history_runs":      func(j *config.Job) { j.HistoryRuns = nil },
 		"history_bytes":     func(j *config.Job) { j.HistoryBytes = nil },

@@ -58,7 +58,8 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 	if err := usable(set); err != nil {
 		return err
 	}
-	s := &server{app: a, log: c.logger(a), ending: ending, source: newJobSource(source), file: set.File, place: placeOf(set.File), metrics: metrics.New()}
+	s := &server{app: a, log: c.logger(a), ending: ending, source: newJobSource(source), file: set.File, place: placeOf(set.File),
+		metrics: metrics.New(), newSet: make(chan struct{}, 1)}
 	s.store, err = sqlitestore.Open(ctx, sqlitestore.Config{Dir: s.place.state})
 	if err != nil {
 		return unreachable(err)
@@ -68,6 +69,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 			err = unreachable(closing)
 		}
 	}()
+	source.Records(recordsOf(s.store))
 	return s.serve(ctx)
 }
 
@@ -101,6 +103,7 @@ type server struct {
 	store  *sqlitestore.Store
 	host   *host.Host
 	ending chan os.Signal
+	newSet chan struct{} // one value: there is a set that accept has not seen
 	told   teller
 
 	metrics *metrics.Metrics
@@ -155,6 +158,7 @@ func (s *server) serve(ctx context.Context) error {
 		}
 	})
 	wg.Go(func() { s.source.follow(around, s.changed) })
+	wg.Go(func() { s.accept(around) })
 	wg.Go(func() { s.signals(around, ctx) })
 	wg.Go(func() { s.beats(around, ctx) })
 	if err := s.host.Run(ctx); err != nil {
@@ -191,6 +195,7 @@ func (s *server) admin() admin.Config {
 			j, _ := s.source.Snapshot().Job(name)
 			return j.Settings.Plugin
 		},
+		Access: func(name string) (*admin.Access, string) { return accessView(s.source.Snapshot(), name) },
 	}
 }
 
@@ -227,6 +232,10 @@ func (s *server) signals(until, ctx context.Context) {
 // changed is told of each new set.
 func (s *server) changed(set *plugins.Set) {
 	s.metrics.Configuration(len(set.Problems), s.told.tell(s.log, set))
+	select {
+	case s.newSet <- struct{}{}:
+	default:
+	}
 	if keys := restarts(s.file, set.File); !s.told.same("restart", keys) && len(keys) > 0 {
 		s.log.Warn("restart_needed", "keys", strings.Join(keys, " "), "reason", "their new values hold once wcron serve is started again")
 	}

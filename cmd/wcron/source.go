@@ -12,6 +12,7 @@ import (
 	"github.com/wcron/wcron/config"
 	"github.com/wcron/wcron/host"
 	"github.com/wcron/wcron/plugins"
+	"github.com/wcron/wcron/schedule"
 )
 
 // place is where a configuration keeps things: all of it below the state folder.
@@ -107,6 +108,7 @@ func hostJob(j plugins.Job) host.Job {
 		Module:       host.Module{Digest: j.Digest, Load: j.Load},
 		Schedule:     j.ScheduleText,
 		Timezone:     j.Timezone,
+		DST:          schedule.DST(s.DST),
 		Timeout:      s.Timeout,
 		StartTimeout: s.StartTimeout,
 		Memory:       s.Memory,
@@ -126,6 +128,7 @@ func hostJob(j plugins.Job) host.Job {
 		Jitter:       s.Jitter,
 		PauseAfter:   int64(s.PauseAfter),
 		Retry:        claims.RetryPolicy{Retries: s.Retries, Min: s.Backoff.Min, Max: s.Backoff.Max, On: s.RetryOn},
+		Overlap:      claims.Overlap{Policy: claims.OverlapPolicy(s.Overlap), QueueLimit: s.QueueLimit, MaxConcurrent: s.MaxConcurrent},
 		Repeat:       int64(s.Repeat),
 		HistoryRuns:  int64(s.HistoryRuns),
 		HistoryBytes: s.HistoryBytes,
@@ -135,8 +138,11 @@ func hostJob(j plugins.Job) host.Job {
 	if s.Timeout == 0 {
 		out.Timeout = host.Unlimited
 	}
+	if granted := j.Access.Allowed.State; granted > int64(config.DefaultState) { // up to that the key state_size is the last word
+		out.State = max(out.State, granted)
+	}
 	switch j.State {
-	case plugins.Broken:
+	case plugins.Broken, plugins.Pending, plugins.Denied:
 		out.Broken = advice(j.Reason, j.Remedy)
 	case plugins.Waiting:
 		out.Unready = j.Reason
