@@ -12,10 +12,20 @@ import (
 // machine slept. A slot that is seen in time and then waits, for a run slot or for an earlier run, does not get in line.
 const lateAfter = 10 * time.Second
 
+// inLine tells whether a start has to wait for its turn. A slot that has come due while its job waits in the line is on time.
+func (l *loop) inLine(t *attempt) bool {
+	if !t.item.late || l.h.cfg.CatchUp <= 0 || l.h.cfg.Only != "" {
+		return false
+	}
+	slot := t.claim.Slot
+	return t.item.pending != nil || slot.At.Add(t.def.delay(slot.At, t.claim.Next)).Before(t.item.seen)
+}
+
 // turn says that a late start has to wait: after a stop not everything that has become due starts at once. Late starts are
 // Config.CatchUp apart, in due order; what is on time does not wait for them.
-func (l *loop) turn(it *dueItem) error {
-	if !it.late || l.h.cfg.CatchUp <= 0 || l.h.cfg.Only != "" {
+func (l *loop) turn(t *attempt) error {
+	it := t.item
+	if !l.inLine(t) {
 		return nil
 	}
 	instant := l.h.instant()
@@ -38,8 +48,8 @@ func (l *loop) ready() bool {
 }
 
 // tookTurn makes the other late starts wait.
-func (l *loop) tookTurn(it *dueItem) {
-	if it.late && l.h.cfg.CatchUp > 0 {
+func (l *loop) tookTurn(t *attempt) {
+	if t.caughtUp = l.inLine(t); t.caughtUp {
 		l.nextLate = l.h.instant().Add(l.h.cfg.CatchUp)
 	}
 }
