@@ -111,7 +111,7 @@ func (l *loop) lined(t *attempt, a claims.Claimed) {
 		if it := l.pending[p.Slot.ID]; it != nil {
 			l.forgetPending(it)
 		}
-		e := Event{Kind: SlotSkipped, Job: t.def.Name, Slot: p.Slot, Count: 1, Until: p.Slot.At, Reason: t.claim.IfReplaced}
+		e := Event{Kind: SlotSkipped, Job: t.def.Name, Slot: p.Slot, Count: 1, Until: p.Slot.At, Reason: t.claim.IfReplaced, Policy: claims.ByOverlap}
 		if p.Attempt > 1 {
 			e.Attempt = p.Attempt
 		}
@@ -123,7 +123,7 @@ func (l *loop) lined(t *attempt, a claims.Claimed) {
 	l.addPending(claims.Pending{Slot: t.claim.Slot, Attempt: 1, Due: t.claim.Slot.At, StandsFor: t.claim.StandsFor})
 	l.h.emit(Event{
 		Kind: SlotQueued, Job: t.def.Name, Slot: t.claim.Slot, Count: int64(len(l.queues[t.def.Name])),
-		Reason: firstOf(t.busy, "a run of another host is running"),
+		Reason: firstOf(t.busy, "a run of another host is running"), Policy: claims.ByOverlap,
 	})
 	if j := l.jobs[t.item.job]; j != nil && t.claim.Overlap == claims.OverlapReplace {
 		l.replace(j)
