@@ -40,6 +40,7 @@ var arrows = map[string][]string{
 	// beside the house
 	"examples/thirdparty": {}, // tests alone
 	"examples/embed":      {"claims/sqlitestore", "host"},
+	"examples/functions":  {"capability", "claims/sqlitestore", "host"},
 }
 
 // engines is which package alone imports a third-party engine.

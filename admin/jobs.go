@@ -133,6 +133,7 @@ func (d *Direct) view(s host.JobStatus, source string, running map[string][]stri
 		Job: s.Job.Name, Plugin: word(d.cfg.Plugin(s.Job.Name)), Digest: s.Digest, State: string(s.State), Schedule: word(strings.ReplaceAll(s.Job.Schedule, "\n", "; ")),
 		Timezone: s.Job.Timezone, NextAt: instant(s.Next), LastOutcome: word(s.Row.Last), LastRunID: word(s.Row.LastRun), Reason: word(s.Reason),
 		Running: running[s.Job.Name], WaitingSince: instant(s.Waiting), Note: word(s.Job.Note), LastEndedAt: instant(s.Row.LastEnded), Source: source,
+		Progress: progressOf(s),
 	}
 	if v.DST = string(s.Job.DST); v.DST == "" {
 		v.DST = "once"
@@ -167,6 +168,23 @@ func (d *Direct) view(s host.JobStatus, source string, running map[string][]stri
 		v.State = access.State
 	}
 	return v
+}
+
+// progressOf is what the runs of a job have told.
+func progressOf(s host.JobStatus) []Progress {
+	list := []Progress{}
+	for _, id := range s.Running {
+		p, ok := s.Progress[id]
+		if !ok {
+			continue
+		}
+		v := Progress{RunID: id, Text: p.Text, At: p.At}
+		if p.Percent >= 0 {
+			v.Percent = &p.Percent
+		}
+		list = append(list, v)
+	}
+	return list
 }
 
 // find is the definition of a job of the present set.

@@ -99,6 +99,7 @@ type Job struct {
 	Reason      *string    `json:"reason"` // why it is not active, or why a due slot waits
 
 	Running      []string   `json:"running"`       // run ids
+	Progress     []Progress `json:"progress"`      // of the runs of the host that answers, as far as they have told
 	WaitingSince *time.Time `json:"waiting_since"` // a slot is due since then and has not started
 	Note         *string    `json:"note"`
 	DST          string     `json:"dst"`      // what fixed times do when the clock changes
@@ -145,6 +146,14 @@ type Update struct {
 	More   []Ask  `json:"more"` // what it asks for beyond the version in use
 	Less   []Ask  `json:"less"` // what it asks for no more
 	Denied bool   `json:"denied"`
+}
+
+// Progress is how far a run says that it is.
+type Progress struct {
+	RunID   string    `json:"run_id"`
+	Percent *float64  `json:"percent"` // null: it has not said
+	Text    string    `json:"text"`
+	At      time.Time `json:"at"`
 }
 
 // Status says who works on the ledger.

@@ -25,16 +25,17 @@ const (
 
 // JobStatus is what a host knows of a job.
 type JobStatus struct {
-	Job     Job
-	Row     claims.Job
-	State   JobState
-	Reason  string    // why it is not active, or why a due slot waits
-	Next    time.Time // zero: none
-	Digest  string    // of the module that its next run uses
-	Running []string  // run ids
-	Waiting time.Time // since when a due slot waits; zero: none does
-	Queued  int       // slots that wait since the job was busy when they were due
-	Starts  time.Time // when the slot at Next is to start: with its jitter, or in its turn of catching up
+	Job      Job
+	Row      claims.Job
+	State    JobState
+	Reason   string              // why it is not active, or why a due slot waits
+	Next     time.Time           // zero: none
+	Digest   string              // of the module that its next run uses
+	Running  []string            // run ids
+	Progress map[string]Progress // by run id, of those that have said how far they are
+	Waiting  time.Time           // since when a due slot waits; zero: none does
+	Queued   int                 // slots that wait since the job was busy when they were due
+	Starts   time.Time           // when the slot at Next is to start: with its jitter, or in its turn of catching up
 }
 
 // Status lists the jobs by name. It returns ErrNotRunning when Run has ended.
@@ -74,6 +75,14 @@ func (j *job) status(budget int64) JobStatus {
 	}
 	if j.mod != nil {
 		s.Digest = j.mod.digest
+	}
+	for id, r := range j.running {
+		if p := r.progress.Load(); p != nil {
+			if s.Progress == nil {
+				s.Progress = map[string]Progress{}
+			}
+			s.Progress[id] = *p
+		}
 	}
 	s.State, s.Reason = j.state(budget)
 	return s

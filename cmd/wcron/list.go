@@ -178,6 +178,13 @@ func reasonText(j admin.Job, now time.Time) string {
 	if j.State != "active" && len(j.Running) > 0 {
 		s = strings.TrimSuffix(j.State+": "+s, ": ")
 	}
+	for i := len(j.Progress) - 1; i >= 0; i-- {
+		p := j.Progress[i].Text
+		if percent := j.Progress[i].Percent; percent != nil {
+			p = strings.TrimSpace(fmt.Sprintf("%.0f%% %s", *percent, p))
+		}
+		s = strings.TrimSuffix(p+"; "+s, "; ")
+	}
 	if j.WaitingSince != nil {
 		s = fmt.Sprintf("waits since %s: %s", span(now.Sub(*j.WaitingSince)), s)
 	}

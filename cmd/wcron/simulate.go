@@ -128,6 +128,9 @@ func (c *simulateCmd) simulation(a *app, set *plugins.Set, jobs []host.Job) (hos
 	if sim.DrainTimeout == 0 { // the zero value means the default
 		sim.DrainTimeout = -1
 	}
+	if sim.CatchUp = set.File.CatchUp; sim.CatchUp == 0 {
+		sim.CatchUp = -1
+	}
 	if c.MaxRuns >= 0 {
 		sim.MaxRuns = c.MaxRuns
 	}
