@@ -24,7 +24,7 @@ var arrows = map[string][]string{
 	"internal/guest/hostile": {"internal/guest", "internal/guest/asm", "sandbox/meter"}, // the names that forgeries use are there
 	// floor 1
 	"claims":     {"fingerprint"},
-	"capability": {},
+	"capability": {"sandbox"}, // what answers the sandbox's functions
 	"plugins":    {"config", "schedule", "sandbox/meter"},
 	// floor 2
 	"host":               {"capability", "claims", "sandbox", "schedule", "output"},
@@ -32,9 +32,10 @@ var arrows = map[string][]string{
 	"claims/memstore":    {"claims"},
 	"claims/claimstest":  {"claims"},
 	// floor 3
-	"admin": {"host", "claims", "fingerprint", "output"}, // fingerprint: whether an owner lives, for list
+	"admin":   {"host", "claims", "fingerprint", "output"}, // fingerprint: whether an owner lives, for list
+	"metrics": {"host"},
 	// floor 5
-	"cmd/wcron": {"admin", "capability", "claims", "claims/memstore", "claims/sqlitestore", "config", "fingerprint", "host", "internal/guest", "output", "plugins", "sandbox", "sandbox/meter", "schedule"},
+	"cmd/wcron": {"admin", "capability", "claims", "claims/memstore", "claims/sqlitestore", "config", "fingerprint", "host", "internal/guest", "metrics", "output", "plugins", "sandbox", "sandbox/meter", "schedule"},
 	// beside the house
 	"examples/thirdparty": {}, // tests alone
 	"examples/embed":      {"claims/sqlitestore", "host"},
@@ -47,6 +48,7 @@ var engines = map[string][]string{
 	"github.com/BurntSushi/toml":            {"config"},
 	"github.com/ncruces/go-sqlite3":         {"claims/sqlitestore"},
 	"github.com/gofrs/flock":                {"claims/sqlitestore"},
+	"github.com/prometheus":                 {"metrics"},
 	"github.com/fsnotify/fsnotify":          {"plugins"},
 	"github.com/alecthomas/kong":            {"cmd/wcron"},
 	"github.com/KimMachineGun/automemlimit": {"cmd/wcron"},
@@ -61,7 +63,7 @@ var bans = []struct {
 	reason  string
 }{
 	{"log/slog", []string{"host", "cmd/wcron"}, "below the host things are told by errors and events"},
-	{"net/http", []string{"admin"}, "one package speaks HTTP: the operator's API"},
+	{"net/http", []string{"admin", "capability"}, "two packages speak HTTP: the operator's API, and the door through which guests do"},
 	{"log", nil, "it writes to a global; use slog in host and cmd"},
 	{"os/signal", []string{"cmd/wcron"}, "signals belong to the program, never to a library"},
 	{"unsafe", []string{}, "no package of ours needs it"},

@@ -62,6 +62,9 @@ type Config struct {
 	Jobs func() []host.Job
 	// Plugin is the path of a job's module in the plugin folder. nil: not known.
 	Plugin func(job string) string
+	// Access is what a job's plugin asks for and what came of it, and what to do about what is wrong with the job; "": nothing.
+	// nil: not known.
+	Access func(job string) (a *Access, remedy string)
 	// Source is the name of the job set in the ledger, host.Config.Source. Empty: "default".
 	Source string
 	// Zone is the present time zone of jobs that name none, for people. nil: "UTC".
@@ -71,6 +74,8 @@ type Config struct {
 	// Reload reads the files that define the jobs again, and returns when Jobs has them. It reports false while some are
 	// left alone because they are being written. nil: there are none.
 	Reload func() (settled bool)
+	// Metrics writes the host's metrics in the text format of Prometheus. nil: there are none.
+	Metrics func(w io.Writer) error
 	// Now is the clock. nil: time.Now.
 	Now func() time.Time
 }

@@ -93,6 +93,11 @@ func (c *Client) Reload(ctx context.Context) error {
 	return c.send(ctx, http.MethodPost, "/v1/reload", nil, func(io.Reader) error { return nil })
 }
 
+// Metrics copies the host's metrics to w, in the text format of Prometheus.
+func (c *Client) Metrics(ctx context.Context, w io.Writer) error {
+	return c.call(ctx, "/metrics", nil, func(r io.Reader) error { _, err := io.Copy(w, r); return err })
+}
+
 // Output implements API.
 func (c *Client) Output(ctx context.Context, runID string, follow bool, w io.Writer) error {
 	v := url.Values{"run": {runID}}

@@ -24,6 +24,9 @@ func NewDirect(cfg Config) *Direct {
 	if cfg.Plugin == nil {
 		cfg.Plugin = func(string) string { return "" }
 	}
+	if cfg.Access == nil {
+		cfg.Access = func(string) (*Access, string) { return nil, "" }
+	}
 	if cfg.Source == "" {
 		cfg.Source = "default"
 	}
@@ -52,7 +55,7 @@ func (d *Direct) status(hosts []HostInfo, last time.Time) Status {
 	if hosts == nil {
 		hosts = []HostInfo{}
 	}
-	return Status{Hosts: hosts, LastSeenAt: instant(last), Source: d.cfg.Source, Timezone: d.cfg.Zone()}
+	return Status{NotReady: []string{}, Hosts: hosts, LastSeenAt: instant(last), Source: d.cfg.Source, Timezone: d.cfg.Zone()}
 }
 
 // Runs implements API.

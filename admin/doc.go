@@ -20,6 +20,9 @@
 //	GET  /v1/runs?job&run&slot&before&limit    one Run a line
 //	GET  /v1/slots?job&before&since&limit      one Slot a line
 //	GET  /v1/output?run&follow         bytes; the trailer Wcron-Error says if they are not all
+//	GET  /metrics                      the text format of Prometheus
+//	GET  /healthz                      200 while the host's loop answers, else 503
+//	GET  /readyz                       Readiness; 200 while it could start a run, else 503
 //	POST /v1/do                        Request to Answer
 //
 // An error is {"error": text, "code": one of the words in errors.go} with a status to go with it.

@@ -66,11 +66,12 @@ func Handler(api API) http.Handler {
 	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, r *http.Request) {
 		s, ok := api.(interface{ Reload(context.Context) error })
 		if !ok {
-			reply(w, nil, fmt.Errorf("%w: no host runs here", ErrInput))
+			reply(w, nil, errNoHost)
 			return
 		}
 		reply(w, struct{}{}, s.Reload(r.Context()))
 	})
+	probes(mux, api)
 	mux.HandleFunc("POST /v1/do", func(w http.ResponseWriter, r *http.Request) { serveDo(api, w, r) })
 	return guarded(mux)
 }
@@ -157,6 +158,10 @@ func reply(w http.ResponseWriter, v any, err error) {
 	if err != nil {
 		v, status = problemOf(err)
 	}
+	replyAs(w, status, v)
+}
+
+func replyAs(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil { // a time outside the years 0 to 9999
 		v, status = problemOf(err)

@@ -59,7 +59,7 @@ func (d *Direct) withOthers(out []Job, mine map[string]bool, rows map[string]cla
 			continue
 		}
 		// The ledger's text names the zone that it is read in, which the view shows beside it.
-		def := host.Job{Name: name, Schedule: strings.TrimPrefix(row.Schedule, "CRON_TZ="+row.Timezone+" "), Timezone: row.Timezone}
+		def := host.Job{Name: name, Schedule: strings.ReplaceAll("\n"+row.Schedule, "\nCRON_TZ="+row.Timezone+" ", "\n")[1:], Timezone: row.Timezone}
 		s := d.jobStatus(def, row)
 		s.Next = row.Next
 		if s.State == host.Active || s.State == host.OnDemand {
@@ -92,6 +92,8 @@ func (d *Direct) jobStatus(def host.Job, row claims.Job) host.JobStatus {
 		if def.Note == "" {
 			s.Reason = "it has no schedule; it runs when asked for"
 		}
+	case next.IsZero() && def.RunsAtStart():
+		s.Reason = host.AtStartNote
 	case next.IsZero():
 		s.State, s.Reason = host.Finished, "its schedule has no further time"
 	}
@@ -104,7 +106,12 @@ func (d *Direct) next(def host.Job, row claims.Job) (time.Time, error) {
 	if def.Schedule == "" || row.Done {
 		return time.Time{}, nil
 	}
-	as := claims.Job{Name: def.Name, Schedule: def.Schedule, Timezone: def.Timezone, Anchor: row.Anchor}
+	now := d.now()
+	put, err := def.Registration(now)
+	if err != nil {
+		return time.Time{}, err
+	}
+	as := claims.Job{Name: def.Name, Schedule: put.Schedule, Timezone: put.Timezone, Anchor: row.Anchor}
 	if row.Name != "" && row.Schedule != "" {
 		times, err := host.Occurrences(as)
 		if err != nil {
@@ -114,21 +121,21 @@ func (d *Direct) next(def host.Job, row claims.Job) (time.Time, error) {
 			return row.Next, nil
 		}
 	}
-	now := d.now()
-	as.Anchor = now
-	times, err := host.Occurrences(as)
-	if err != nil {
-		return time.Time{}, err
-	}
-	return times(now), nil
+	return put.First, nil
 }
 
 // view makes the view of a job.
 func (d *Direct) view(s host.JobStatus, source string, running map[string][]string) Job {
 	v := Job{
-		Job: s.Job.Name, Plugin: word(d.cfg.Plugin(s.Job.Name)), Digest: s.Digest, State: string(s.State), Schedule: word(s.Job.Schedule),
+		Job: s.Job.Name, Plugin: word(d.cfg.Plugin(s.Job.Name)), Digest: s.Digest, State: string(s.State), Schedule: word(strings.ReplaceAll(s.Job.Schedule, "\n", "; ")),
 		Timezone: s.Job.Timezone, NextAt: instant(s.Next), LastOutcome: word(s.Row.Last), LastRunID: word(s.Row.LastRun), Reason: word(s.Reason),
 		Running: running[s.Job.Name], WaitingSince: instant(s.Waiting), Note: word(s.Job.Note), LastEndedAt: instant(s.Row.LastEnded), Source: source,
+	}
+	if v.DST = string(s.Job.DST); v.DST == "" {
+		v.DST = "once"
+	}
+	if v.Warnings = s.Job.Warnings(); v.Warnings == nil {
+		v.Warnings = []string{}
 	}
 	if v.Timezone == "" {
 		v.Timezone = "UTC"
@@ -138,6 +145,14 @@ func (d *Direct) view(s host.JobStatus, source string, running map[string][]stri
 	}
 	if s.Reason == s.Job.Note && s.State == host.Active {
 		v.Reason = nil
+	}
+	access, remedy := d.cfg.Access(s.Job.Name)
+	if source != d.cfg.Source {
+		return v // another set's job of that name
+	}
+	v.Access, v.Remedy = access, word(remedy)
+	if access != nil && access.State != Granted && s.State == host.Broken {
+		v.State = access.State
 	}
 	return v
 }

@@ -65,6 +65,11 @@ func (s *Served) Status(ctx context.Context) (Status, error) {
 	for _, t := range load.Holders {
 		out.Load.Holders = append(out.Load.Holders, Holder{t.Job, t.RunID})
 	}
+	reasons, err := s.h.Ready(asking)
+	if err != nil {
+		return Status{}, fmt.Errorf("ask the host whether it is ready: %w", err)
+	}
+	out.NotReady = append(out.NotReady, reasons...)
 	return out, nil
 }
 

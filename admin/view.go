@@ -36,7 +36,8 @@ type Run struct {
 	OutputCutBytes int64      `json:"output_cut_bytes"` // written and not kept
 	MemoryBytes    int64      `json:"memory_bytes"`     // peak of the guest
 	ClaimedAt      time.Time  `json:"claimed_at"`
-	Manual         bool       `json:"manual"` // somebody asked for it
+	Manual         bool       `json:"manual"`   // somebody asked for it
+	AtStart        bool       `json:"at_start"` // a host had started (@reboot)
 }
 
 // RunView makes the view of a run.
@@ -46,7 +47,7 @@ func RunView(r claims.Run) Run {
 		Attempt: r.Attempt, Outcome: string(r.Outcome), Cause: word(r.Cause), ExitCode: r.ExitCode, Reason: word(r.Reason), Owner: r.Owner,
 		OutputBytes: r.Output.Bytes, Partial: r.Output.Partial, Evidence: word(r.Evidence), Digest: r.Digest, StandsFor: r.StandsFor,
 		LateAt: instant(r.LateAt), LateOutcome: word(r.Late), OutputCutBytes: r.Output.Cut, MemoryBytes: r.Memory,
-		ClaimedAt: r.ClaimedAt.UTC(), Manual: r.Slot.Kind == claims.Manual,
+		ClaimedAt: r.ClaimedAt.UTC(), Manual: r.Slot.Kind == claims.Manual, AtStart: r.Slot.Kind == claims.AtStart,
 	}
 	if r.Fuel > 0 {
 		v.Fuel = &r.Fuel
@@ -87,10 +88,10 @@ func SlotView(r claims.SlotRow) Slot {
 // Job is a job of the present set, or one that another set has in the same ledger.
 type Job struct {
 	Job         string     `json:"job"`
-	Plugin      *string    `json:"plugin"` // path in the plugin folder
-	Digest      string     `json:"digest"` // of the module that its next run uses
-	State       string     `json:"state"`  // a host.JobState
-	Schedule    *string    `json:"schedule"`
+	Plugin      *string    `json:"plugin"`   // path in the plugin folder
+	Digest      string     `json:"digest"`   // of the module that its next run uses
+	State       string     `json:"state"`    // a host.JobState, "pending" or "denied"
+	Schedule    *string    `json:"schedule"` // several schedules have semicolons between them
 	Timezone    string     `json:"timezone"`
 	NextAt      *time.Time `json:"next_at"` // in the past: due since then
 	LastOutcome *string    `json:"last_outcome"`
@@ -100,8 +101,45 @@ type Job struct {
 	Running      []string   `json:"running"`       // run ids
 	WaitingSince *time.Time `json:"waiting_since"` // a slot is due since then and has not started
 	Note         *string    `json:"note"`
+	DST          string     `json:"dst"`      // what fixed times do when the clock changes
+	Warnings     []string   `json:"warnings"` // about the schedule: what is legal and perhaps not meant
 	LastEndedAt  *time.Time `json:"last_ended_at"`
 	Source       string     `json:"source"` // the job set that it belongs to
+
+	Remedy *string `json:"remedy"` // what a person can do about Reason or Note
+	Access *Access `json:"access"` // null: not known
+}
+
+// States of an Access.
+const (
+	Granted = "granted"
+	Pending = "pending"
+	Denied  = "denied"
+)
+
+// Access is what a job's plugin asks for, and what came of it.
+type Access struct {
+	State     string     `json:"state"`     // Granted, Pending or Denied
+	Requested []Ask      `json:"requested"` // by the version in use; of a job that does not run: by the one that is there
+	Denied    []Ask      `json:"denied"`    // requested and not granted
+	By        *string    `json:"by"`        // whose decision it is
+	At        *time.Time `json:"at"`
+	Update    *Update    `json:"update"` // a version that is there and not in use
+}
+
+// Ask is one thing that a plugin asks for.
+type Ask struct {
+	Kind   string `json:"kind"` // "http", "secrets", "state", "dir" or "emit"
+	What   string `json:"what"`
+	Reason string `json:"reason"` // the author's
+}
+
+// Update is a version of a plugin that is there while an earlier one goes on.
+type Update struct {
+	Digest string `json:"digest"`
+	More   []Ask  `json:"more"` // what it asks for beyond the version in use
+	Less   []Ask  `json:"less"` // what it asks for no more
+	Denied bool   `json:"denied"`
 }
 
 // Status says who works on the ledger.
@@ -112,6 +150,7 @@ type Status struct {
 	Source     string     `json:"source"`       // its job set
 	Timezone   string     `json:"timezone"`     // of jobs that name none
 	Load       *Load      `json:"load"`         // of the host that answers
+	NotReady   []string   `json:"not_ready"`    // why the host that answers could not start a run now
 }
 
 // HostInfo is a host that lives, or at least is not known to be dead.

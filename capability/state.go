@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,6 +21,7 @@ const (
 	MaxKey             = 512       // bytes of a key
 	MaxValue           = 256 << 10 // bytes of a value
 	KeyCost            = 32        // bytes that a key counts for beside itself and its value
+	MaxListed          = 1000      // keys in one answer of list
 )
 
 // Codes of errors in an answer.
@@ -40,6 +40,7 @@ type State struct {
 	base   map[string][]byte
 	writes map[string][]byte // nil value: deleted
 	used   map[string]bool
+	listed map[string]bool
 	quota  int64
 	size   int64
 }
@@ -50,7 +51,7 @@ func NewState(committed map[string][]byte, quota int64) *State {
 	if quota == 0 {
 		quota = DefaultQuota
 	}
-	s := &State{base: committed, writes: map[string][]byte{}, used: map[string]bool{}, quota: quota}
+	s := &State{base: committed, writes: map[string][]byte{}, used: map[string]bool{}, listed: map[string]bool{}, quota: quota}
 	for k, v := range committed {
 		s.size += cost(k, v)
 	}
@@ -84,20 +85,29 @@ func (s *State) Writes() []Write {
 // is no more.
 func (s *State) Used() []string { return slices.Sorted(maps.Keys(s.used)) }
 
+// Listed is every prefix whose keys the guest asked for: it rests on all keys that begin with it, those that are not there included.
+func (s *State) Listed() []string { return slices.Sorted(maps.Keys(s.listed)) }
+
 // stateRequest is what a guest asks. Value is base64 in the JSON.
 type stateRequest struct {
-	Op    string  `json:"op"`
-	Key   *string `json:"key"`
-	Value *string `json:"value"`
+	Op     string  `json:"op"`
+	Key    *string `json:"key"`
+	Value  *string `json:"value"`
+	Old    *string `json:"old"`    // of cas; null: the key must not be there
+	Prefix *string `json:"prefix"` // of list
+	After  *string `json:"after"`  // of list: the last key of the answer before
 
-	bytes []byte // of Value
+	bytes, old []byte // of Value and Old; nil where they are
 }
 
 // stateAnswer is what it gets.
 type stateAnswer struct {
-	Found *bool      `json:"found,omitempty"`
-	Value *[]byte    `json:"value,omitempty"`
-	Error *callError `json:"error,omitempty"`
+	Swapped *bool      `json:"swapped,omitempty"`
+	Found   *bool      `json:"found,omitempty"`
+	Value   *[]byte    `json:"value,omitempty"`
+	Keys    *[]string  `json:"keys,omitempty"`
+	More    *bool      `json:"more,omitempty"`
+	Error   *callError `json:"error,omitempty"`
 }
 
 type callError struct {
@@ -117,14 +127,12 @@ func (s *State) Call(_ context.Context, request []byte) ([]byte, error) {
 }
 
 func parseState(request []byte) (r stateRequest, bad *callError) {
-	dec := json.NewDecoder(bytes.NewReader(request))
-	dec.DisallowUnknownFields()
-	err := dec.Decode(&r)
-	if err == nil && len(bytes.TrimSpace(request[dec.InputOffset():])) > 0 {
-		err = errors.New("there is more behind the object")
-	}
+	err := read(request, &r)
 	if err == nil && r.Value != nil {
-		r.bytes, err = base64.StdEncoding.DecodeString(*r.Value)
+		r.bytes, err = decode(*r.Value)
+	}
+	if err == nil && r.Old != nil {
+		r.old, err = decode(*r.Old)
 	}
 	if err != nil {
 		return r, &callError{BadRequest, printable(fmt.Sprintf("the request cannot be read: %v", err))}
@@ -132,38 +140,144 @@ func parseState(request []byte) (r stateRequest, bad *callError) {
 	return r, nil
 }
 
+// decode is never nil without an error.
+func decode(s string) ([]byte, error) {
+	b, err := base64.StdEncoding.DecodeString(s)
+	if b == nil {
+		b = []byte{}
+	}
+	return b, err
+}
+
 func (s *State) serve(r stateRequest) stateAnswer {
 	switch r.Op {
-	case "get", "set", "delete":
+	case "get", "set", "delete", "cas", "list":
 	default:
-		return refuse(UnknownOp, "there is no operation %.40q here; there are get, set and delete", r.Op)
+		return refuse(UnknownOp, "there is no operation %.40q here; there are get, set, delete, cas and list", r.Op)
 	}
-	switch {
-	case r.Key == nil:
-		return refuse(BadRequest, "%s needs a key", r.Op)
-	case *r.Key == "" || len(*r.Key) > MaxKey || !utf8.ValidString(*r.Key):
-		return refuse(BadKey, "a key has 1 to %d bytes of UTF-8, and this one has %d", MaxKey, len(*r.Key))
-	case (r.Op == "set") != (r.Value != nil):
-		return refuse(BadRequest, "set needs a value, and no other operation takes one")
+	if a := r.check(); a.Error != nil {
+		return a
 	}
-	s.used[*r.Key] = true
+	if r.Key != nil {
+		s.used[*r.Key] = true
+	}
 	switch r.Op {
 	case "get":
-		value := s.get(*r.Key)
-		found := value != nil
-		if !found {
-			return stateAnswer{Found: &found}
-		}
-		return stateAnswer{Found: &found, Value: &value}
+		return s.found(*r.Key)
 	case "set":
 		return s.set(*r.Key, r.bytes)
+	case "cas":
+		return s.swap(*r.Key, r.old, r.bytes)
+	case "list":
+		return s.list(r)
 	}
-	found := s.get(*r.Key) != nil
-	if found {
-		s.size -= cost(*r.Key, s.get(*r.Key))
-		s.writes[*r.Key] = nil
-	}
+	found := s.remove(*r.Key)
 	return stateAnswer{Found: &found}
+}
+
+// check says what is missing in a request, or too much.
+func (r stateRequest) check() stateAnswer {
+	list := r.Op == "list"
+	switch {
+	case list && (r.Key != nil || r.Value != nil || r.Old != nil):
+		return refuse(BadRequest, "list takes prefix and after, and nothing else")
+	case list:
+		return stateAnswer{}
+	case r.Prefix != nil || r.After != nil:
+		return refuse(BadRequest, "%s takes neither prefix nor after", r.Op)
+	case r.Key == nil:
+		return refuse(BadRequest, "%s needs a key", r.Op)
+	}
+	if a := checkKey(*r.Key); a.Error != nil {
+		return a
+	}
+	switch {
+	case r.Op == "set" && r.Value == nil:
+		return refuse(BadRequest, "set needs a value")
+	case r.Op != "set" && r.Op != "cas" && r.Value != nil:
+		return refuse(BadRequest, "%s takes no value", r.Op)
+	case r.Op != "cas" && r.Old != nil:
+		return refuse(BadRequest, "%s takes no old value", r.Op)
+	}
+	return stateAnswer{}
+}
+
+func checkKey(key string) stateAnswer {
+	if key == "" || len(key) > MaxKey || !utf8.ValidString(key) {
+		return refuse(BadKey, "a key has 1 to %d bytes of UTF-8, and this one has %d", MaxKey, len(key))
+	}
+	return stateAnswer{}
+}
+
+func (s *State) found(key string) stateAnswer {
+	value := s.get(key)
+	found := value != nil
+	if !found {
+		return stateAnswer{Found: &found}
+	}
+	return stateAnswer{Found: &found, Value: &value}
+}
+
+// swap sets a key if it has the old value, nil standing for none; a new value of nil deletes it. Otherwise it tells what the
+// key has.
+func (s *State) swap(key string, old, value []byte) stateAnswer {
+	now := s.get(key)
+	swapped := (now == nil) == (old == nil) && bytes.Equal(now, old)
+	if !swapped {
+		a := s.found(key)
+		a.Swapped = &swapped
+		return a
+	}
+	a := stateAnswer{}
+	if value == nil {
+		s.remove(key)
+	} else if a = s.set(key, value); a.Error != nil {
+		return a
+	}
+	a.Swapped = &swapped
+	return a
+}
+
+// remove deletes a key, and tells whether it was there.
+func (s *State) remove(key string) bool {
+	old := s.get(key)
+	if old != nil {
+		s.size -= cost(key, old)
+		s.writes[key] = nil
+	}
+	return old != nil
+}
+
+// list gives the keys that begin with a prefix, in order.
+func (s *State) list(r stateRequest) stateAnswer {
+	var prefix, after string
+	if r.Prefix != nil {
+		prefix = *r.Prefix
+	}
+	if r.After != nil {
+		after = *r.After
+	}
+	s.listed[prefix] = true
+	keys := []string{}
+	add := func(key string) {
+		if strings.HasPrefix(key, prefix) && (key > after || after == "") {
+			keys = append(keys, key)
+		}
+	}
+	for key := range s.base {
+		if _, written := s.writes[key]; !written {
+			add(key)
+		}
+	}
+	for key, value := range s.writes {
+		if value != nil {
+			add(key)
+		}
+	}
+	slices.Sort(keys)
+	more := len(keys) > MaxListed
+	keys = keys[:min(len(keys), MaxListed)]
+	return stateAnswer{Keys: &keys, More: &more}
 }
 
 // get is the value of a key, never nil if there is one.

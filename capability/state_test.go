@@ -41,6 +41,19 @@ func TestState(t *testing.T) {
 		{`{"op":"set","key":"b","value":""}`, `{}`}, // as it was
 		{`{"op":"set","key":"f","value":"eA=="}`, `{}`},
 		{`{"op":"delete","key":"f"}`, `{"found":true}`}, // never was
+		{`{"op":"cas","key":"g","value":"eA=="}`, `{"swapped":true}`},
+		{`{"op":"cas","key":"g","value":"eQ=="}`, `{"swapped":false,"found":true,"value":"eA=="}`},
+		{`{"op":"cas","key":"g","old":"eA==","value":"eQ=="}`, `{"swapped":true}`},
+		{`{"op":"cas","key":"g","old":"eA==","value":"eA=="}`, `{"swapped":false,"found":true,"value":"eQ=="}`},
+		{`{"op":"list"}`, `{"keys":["a","b","d","e","g"],"more":false}`},
+		{`{"op":"list","prefix":"e"}`, `{"keys":["e"],"more":false}`},
+		{`{"op":"list","prefix":"","after":"b"}`, `{"keys":["d","e","g"],"more":false}`},
+		{`{"op":"list","prefix":"zz"}`, `{"keys":[],"more":false}`},
+		{`{"op":"cas","key":"g","old":"eQ=="}`, `{"swapped":true}`}, // deletes
+		{`{"op":"cas","key":"g","old":"eQ=="}`, `{"swapped":false,"found":false}`},
+		{`{"op":"cas","key":"g"}`, `{"swapped":true}`},                                         // there was nothing, and is nothing
+		{`{"op":"cas","key":"b","value":"eA=="}`, `{"swapped":false,"found":true,"value":""}`}, // empty is not nothing
+		{`{"op":"cas","key":"b","old":"","value":""}`, `{"swapped":true}`},
 	} {
 		if got := call(t, s, test.request); got != test.want {
 			t.Errorf("%s: %s, want %s", test.request, got, test.want)
@@ -69,6 +82,12 @@ func TestStateRefuses(t *testing.T) {
 		{`{"op":"set","key":"a","value":"&"}`, BadRequest},
 		{`{"op":"set","key":"a","value":[1]}`, BadRequest},
 		{`{"op":"burn","key":"a"}`, UnknownOp},
+		{`{"op":"set","key":"a","value":"","old":""}`, BadRequest},
+		{`{"op":"delete","key":"a","value":""}`, BadRequest},
+		{`{"op":"get","key":"a","prefix":""}`, BadRequest},
+		{`{"op":"list","key":"a"}`, BadRequest},
+		{`{"op":"cas","value":""}`, BadRequest},
+		{`{"op":"cas","key":"a","old":"&"}`, BadRequest},
 		{`{"key":"a"}`, UnknownOp},
 		{`{"op":"get","key":""}`, BadKey},
 		{`{"op":"get","key":"` + strings.Repeat("k", MaxKey+1) + `"}`, BadKey},

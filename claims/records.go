@@ -51,6 +51,11 @@ func ManualSlot(job string, at time.Time, id string) Slot {
 	return Slot{ID: fmt.Sprintf("%s@%s#%s", job, at.UTC().Format(time.RFC3339), id), Job: job, At: at, Kind: Manual}
 }
 
+// StartSlot is the slot of a job's run at the start of a host; instance is the host's id.
+func StartSlot(job string, at time.Time, instance string) Slot {
+	return Slot{ID: fmt.Sprintf("%s@%s#start-%s", job, at.UTC().Format(time.RFC3339), instance), Job: job, At: at, Kind: AtStart}
+}
+
 // Token fences the writes of one claim.
 type Token struct {
 	Job   string

@@ -17,6 +17,20 @@ type Store interface {
 	Close() error
 }
 
+// Waiting is what a store can tell, besides, whose writes may have to wait for other processes.
+type Waiting interface {
+	// LockWait tells of the wait for the lock in front of every write. It does not block.
+	LockWait() LockWait
+}
+
+// LockWait is a wait for other processes' writes.
+type LockWait struct {
+	For    time.Duration // how long the present wait has lasted, given-up tries included; 0: there is none
+	Holder string        // who is waited for, such as "pid 42"; empty: not known
+	Waits  int64         // how often this store had to wait since it was opened
+	Total  time.Duration // and how long in all
+}
+
 // Ledger is the part that changes jobs, claims, runs and slots.
 type Ledger interface {
 	// Put registers the jobs of one source: see Put. It returns the rows as they are now, in the order given.
@@ -227,14 +241,16 @@ const (
 	Resume  RequestKind = "resume"
 	Trigger RequestKind = "trigger" // one manual run
 	Cancel  RequestKind = "cancel"  // the owner of the run is to end it
+	Start   RequestKind = "start"   // one run because a host has started, once for each host and time
 )
 
-// Request is what an operator asks for. Pausing a paused job, resuming a running one and cancelling twice change nothing.
+// Request is what an operator asks for, or with Start a host. Pausing a paused job, resuming a running one and cancelling twice change
+// nothing. The slot of a Start is skipped with the reason where the job is paused, disabled or done, or the request gives a Reason.
 type Request struct {
 	Kind   RequestKind
-	Job    string // pause, resume, trigger
+	Job    string // pause, resume, trigger, start
 	RunID  string // cancel
-	ID     string // trigger: makes the slot's id unique; short
+	ID     string // trigger: makes the slot's id unique; short. start: the host's id
 	Input  []byte // trigger: JSON; nil: the job's own
 	By     string
 	Reason string

@@ -50,6 +50,7 @@ type Kind string
 const (
 	Scheduled Kind = "schedule" // a time of the job's schedule
 	Manual    Kind = "manual"   // somebody asked for a run; it does not move the schedule
+	AtStart   Kind = "start"    // a host has started; it does not move the schedule
 )
 
 // Guest exit codes with a meaning of their own.

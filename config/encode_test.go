@@ -14,6 +14,7 @@ func TestEncodeJob(t *testing.T) {
 plugin = "team/report.wasm"
 schedule = "15 3 * * *"
 timezone = "America/New_York"
+dst = "both"
 timeout = 0
 start_timeout = "1m30s"
 memory = "1GiB"
@@ -49,6 +50,7 @@ grant = { state = "2MiB" }
 
 func TestEncodeJobRoundTrip(t *testing.T) {
 	for _, src := range []string{
+		"schedule = [\"0 9 * * *\", \"@reboot\"]\ndst = \"both\"", "schedule = []",
 		"", "args = []\nretry_on = []\nenv = {}\ninput = {}", "backoff = \"1m\"",
 		`input = [1.5, -0.0, 1e300, 100000000000000000000.0, "a\"\\\t\n\u0000\u007F\u00e9\U0001F600", { "" = [], "x y" = [[]] }]`,
 		`env = { "x y" = "\u0001", '"' = "'" }`,

@@ -56,7 +56,7 @@ func TestLoadHostFile(t *testing.T) {
 		CompileTimeout: 3 * time.Minute, CompileMemory: 2 << 30,
 		AutoApprove: "no-capabilities", OnUpdate: "same-or-less",
 
-		Caps: config.Caps{Timeout: time.Hour, Memory: 1 << 30, Output: 16 << 20, StateSize: 16 << 20, State: 64 * config.MiB, Quota: config.GiB},
+		Caps: config.Caps{Timeout: time.Hour, Memory: 1 << 30, Output: 16 << 20, StateSize: 16 << 20, Quota: config.GiB},
 		Jobs: map[string]config.JobEntry{
 			"report": {
 				Job: config.Job{
@@ -153,7 +153,7 @@ func TestLoadProblems(t *testing.T) {
 			}},
 		{"caps", map[string]string{"wcron.toml": "[caps]\nretries = 1\nmemory = \"5GiB\"\n"},
 			[]string{
-				`wcron.toml:2:1: caps.retries: unknown key; the keys here are timeout, memory, output, state_size, state, dir_quota, http_hosts, dirs`,
+				`wcron.toml:2:1: caps.retries: unknown key; the keys here are timeout, memory, output, state_size, dir_quota, http_hosts, dirs`,
 				`wcron.toml:3:10: caps.memory: 5GiB is out of range; write 0, or 64KiB to 4GiB`,
 			}},
 		{"job names", map[string]string{"wcron.toml": "[jobs.\"a b\"]\n[jobs.-x]\n"},

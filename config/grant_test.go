@@ -135,6 +135,8 @@ func TestRequestProblems(t *testing.T) {
 			`f:2:50: request.secrets.9.format: "%d" is no format; write text with one %s, such as "Bearer %s"`}},
 		{config.KindManifest, "request.secrets.A = { inject = \"header:Host\", host = \"a.b\", reason = \"r\" }", []string{
 			`f:1:32: request.secrets.A.inject: the header Host is the host's own; write another header, such as "header:Authorization"`}},
+		{config.KindManifest, "request.secrets.A = { inject = \"header:A\", host = \"*.a.b\", reason = \"r\" }", []string{
+			`f:1:51: request.secrets.A.host: "*.a.b" stands for many hosts; name the one host that the secret is for`}},
 		{config.KindManifest, "[[request.dir]]\nguest = \"data\"\nmode = \"w\"\nreason = \"\"", []string{
 			`f:2:9: request.dir[0].guest: "data" is no path of a folder in the guest; write it from the top and without . and .., such as "/data"`,
 			`f:3:8: request.dir[0].mode: "w" is none of "ro" or "rw"; did you mean "rw"?`,

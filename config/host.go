@@ -141,7 +141,6 @@ func capKeys() []hostKey {
 			func(f *File) Size { return Size(f.Caps.Output) }, func(f *File, s Size) { f.Caps.Output = int64(s) }),
 		hostField("state_size", sizes(true, 1, maxState),
 			func(f *File) Size { return Size(f.Caps.StateSize) }, func(f *File, s Size) { f.Caps.StateSize = int64(s) }),
-		hostField("state", sizes(true, KiB, GiB), func(f *File) Size { return f.Caps.State }, func(f *File, s Size) { f.Caps.State = s }),
 		hostField("dir_quota", sizes(true, KiB, TiB), func(f *File) Size { return f.Caps.Quota }, func(f *File, s Size) { f.Caps.Quota = s }),
 		hostField("http_hosts", optional(words(hostNamesOf(), 256, `write an array such as ["*.example.com"]`)),
 			func(f *File) []string { return f.Caps.Hosts }, func(f *File, list []string) { f.Caps.Hosts = list }),

@@ -10,10 +10,13 @@ import (
 type Job struct {
 	// Plugin is the slash-separated path of the module in the plugin folder. Only the host file and jobs.d say it.
 	Plugin *string `toml:"plugin"`
-	// Schedule is text that this package does not judge.
+	// Schedule is text that this package does not judge. Several schedules are lines of it. Empty and not nil: none, whatever a lower
+	// layer says.
 	Schedule *string `toml:"schedule"`
 	// Timezone is a name of the time zone database, in which the schedule is read.
 	Timezone *string `toml:"timezone"`
+	// DST is what fixed times of the schedule do when the clock changes.
+	DST *string `toml:"dst"`
 	// Timeout is how long a guest may run, from its start. 0: no limit.
 	Timeout *Duration `toml:"timeout"`
 	// StartTimeout is how long a claimed run may wait for its guest to start.
@@ -74,6 +77,13 @@ const (
 	MissedSkip = "skip" // none runs; the misses are recorded
 )
 
+// What becomes of fixed times when the clock changes.
+const (
+	DSTOnce = "once" // skipped times run once, right after; repeated ones the first time
+	DSTSkip = "skip" // skipped times do not run
+	DSTBoth = "both" // repeated times run both times
+)
+
 // What becomes of a slot that is due while the job runs.
 const (
 	OverlapSkip    = "skip"    // it is skipped, with the reason
@@ -95,6 +105,7 @@ const (
 // caller's own.
 func Defaults() Job {
 	return Job{
+		DST:           new(DSTOnce),
 		Timeout:       new(Duration(time.Minute)),
 		StartTimeout:  new(Duration(time.Minute)),
 		Memory:        new(64 * MiB),
@@ -127,8 +138,9 @@ func (j Job) Over(base Job) Job {
 // Settings is a job with every value decided. Its fields mean what those of [Job] mean; sizes are bytes.
 type Settings struct {
 	Plugin        string
-	Schedule      string        // "" when no layer says one
+	Schedule      string        // several schedules are lines of it; "" when no layer says one
 	Timezone      string        // "" when no layer says one: the machine's
+	DST           string        // DSTOnce, DSTSkip or DSTBoth
 	Timeout       time.Duration // 0: no limit
 	StartTimeout  time.Duration
 	Memory        int64
@@ -165,6 +177,7 @@ func (j Job) Resolve() Settings {
 		Plugin:        value0(j.Plugin),
 		Schedule:      value0(j.Schedule),
 		Timezone:      value0(j.Timezone),
+		DST:           value0(j.DST),
 		Timeout:       time.Duration(value0(j.Timeout)),
 		StartTimeout:  time.Duration(value0(j.StartTimeout)),
 		Memory:        int64(value0(j.Memory)),
@@ -204,14 +217,13 @@ func value0[T any](p *T) T {
 }
 
 // Caps is the most that a plugin may ask for in its own manifest or sidecar. 0 is no cap. What the operator writes into the host
-// file or jobs.d is not capped, but for grants: State and the fields after it hold for these too.
+// file or jobs.d is not capped, but for grants: Quota and the fields after it hold for these too.
 type Caps struct {
 	Timeout   time.Duration `toml:"timeout"`
 	Memory    int64         `toml:"memory"`     // bytes
 	Output    int64         `toml:"output"`     // bytes
 	StateSize int64         `toml:"state_size"` // bytes
 	// What no job is granted more of, whoever grants it.
-	State Size     `toml:"state"`      // of a job's state
 	Quota Size     `toml:"dir_quota"`  // of a folder that a job may write to
 	Hosts []string `toml:"http_hosts"` // hosts that jobs may send requests to; nil: any
 	Dirs  []string `toml:"dirs"`       // absolute folders of which, or of folders in them, jobs may see; nil: any

@@ -14,6 +14,7 @@ const fullJob = `description = "All keys"
 plugin = "team/report.wasm"
 schedule = "15 3 * * *"
 timezone = "America/New_York"
+dst = "both"
 timeout = 0
 start_timeout = "90s"
 memory = "1GiB"
@@ -51,7 +52,7 @@ func job(t *testing.T, src string) config.Job {
 
 func TestParseJob(t *testing.T) {
 	want := config.Job{
-		Description: new("All keys"), Plugin: new("team/report.wasm"), Schedule: new("15 3 * * *"), Timezone: new("America/New_York"),
+		Description: new("All keys"), Plugin: new("team/report.wasm"), Schedule: new("15 3 * * *"), Timezone: new("America/New_York"), DST: new(config.DSTBoth),
 		Timeout: new(config.Duration(0)), StartTimeout: new(config.Duration(90 * time.Second)),
 		Memory: new(config.GiB), Fuel: new(int64(5_000_000_000)), Output: new(config.Size(2_000_000)), StateSize: new(config.Size(3_000_000)), Entry: new("run"),
 		Args: []string{"--full", ""}, Env: map[string]string{"REGION": "eu"}, Input: []byte(`{"mode":"full"}`),
@@ -137,7 +138,10 @@ func TestParseJobProblems(t *testing.T) {
 			`f:5:6: env.ok: want a string, got the integer 5; write text in quotes`,
 			`f:6:5: env.b: holds a NUL character; remove it`}},
 		{config.KindSidecar, "env = 1\n", []string{`f:1:7: env: want a table, got the integer 1; write [env] on a line of its own and the keys below it`}},
-		{config.KindSidecar, "schedule = [\"@daily\"]\n", []string{`f:1:12: schedule: want one string, got an array; write one schedule; for more of them, define one job each`}},
+		{config.KindSidecar, "schedule = [\"@daily\", \"\"]\n", []string{`f:1:23: schedule[1]: is empty; write a value, or remove the key`}},
+		{config.KindSidecar, "schedule = [1]\n", []string{`f:1:13: schedule[0]: want a string, got the integer 1; write text in quotes`}},
+		{config.KindSidecar, "schedule = [" + strings.Repeat("\"@daily\",", 17) + "]\n", []string{`f:1:12: schedule: holds 17 schedules; write at most 16; define another job for the others`}},
+		{config.KindSidecar, "dst = \"booth\"\n", []string{`f:1:7: dst: "booth" is none of "once", "skip" or "both"; did you mean "both"?`}},
 		{config.KindSidecar, "schedule = \"\"\n", []string{`f:1:12: schedule: is empty; write a value, or remove the key`}},
 		{config.KindSidecar, "timezone = \"Mars/Olympus\"\n", []string{`f:1:12: timezone: "Mars/Olympus" is no known time zone; write a name such as "Europe/Berlin" or "UTC"`}},
 		{config.KindSidecar, "timezone = \"../etc/passwd\"\n", []string{`f:1:12: timezone: "../etc/passwd" is no known time zone; write a name such as "Europe/Berlin" or "UTC"`}},
@@ -232,7 +236,7 @@ func TestOverMergesEveryField(t *testing.T) {
 
 func TestResolve(t *testing.T) {
 	got := config.Job{}.Resolve()
-	want := config.Settings{
+	want := config.Settings{DST: config.DSTOnce,
 		Timeout: time.Minute, StartTimeout: time.Minute, Memory: 64 << 20, Output: 1 << 20, StateSize: 1 << 20, Missed: "once",
 		Backoff: config.Backoff{Min: 10 * time.Second, Max: 10 * time.Minute},
 		RetryOn: []string{"failed", "timeout", "trapped", "shutdown"}, Overlap: "skip", QueueLimit: 10, MaxConcurrent: 2, HistoryRuns: 1000, HistoryBytes: 64 << 20,

@@ -124,6 +124,7 @@ func jobKeys() []jobKey {
 			in(KindJobFile, kindHostJob),
 		key("schedule", func(j *Job) **string { return &j.Schedule }, schedules()),
 		key("timezone", func(j *Job) **string { return &j.Timezone }, zones()),
+		key("dst", func(j *Job) **string { return &j.DST }, choices(DSTOnce, DSTSkip, DSTBoth)),
 		key("timeout", func(j *Job) **Duration { return &j.Timeout }, durations(true, minSpan, maxSpan)),
 		key("start_timeout", func(j *Job) **Duration { return &j.StartTimeout }, durations(false, minSpan, maxSpan)),
 		key("memory", func(j *Job) **Size { return &j.Memory }, sizes(false, minMemory, maxMemory)),
@@ -152,17 +153,39 @@ func jobKeys() []jobKey {
 
 func zones() reader[string] { return texts("a time zone's name", 64, checkZone) }
 
-// schedules reads text that another package judges.
+// maxSchedules is how many schedules a job may have.
+const maxSchedules = 16
+
+// schedules reads text that another package judges: one schedule, or an array of them, which become lines of one text. An empty array
+// is the empty text: no schedule, whatever a lower layer says.
 func schedules() reader[string] {
-	r := texts("1 to 512 bytes", 512, nil)
-	read := r.read
-	r.read = func(v value) (string, bool) {
-		if _, ok := v.raw.([]any); ok {
-			return "", v.want("one string", "write one schedule; for more of them, define one job each")
-		}
-		return read(v)
+	one := texts("1 to 512 bytes", 512, nil)
+	return reader[string]{
+		typ:  "string or array of strings",
+		span: fmt.Sprintf("each 1 to 512 bytes, at most %d", maxSchedules),
+		read: func(v value) (string, bool) {
+			if _, ok := v.raw.([]any); !ok {
+				return one.read(v)
+			}
+			items, ok := v.array("a string or an array of strings", "")
+			if len(items) > maxSchedules {
+				v.fail(fmt.Sprintf("holds %d schedules", len(items)), fmt.Sprintf("write at most %d; define another job for the others", maxSchedules))
+				return "", false
+			}
+			lines := make([]string, 0, len(items))
+			for _, item := range items {
+				line, sound := one.read(item)
+				lines, ok = append(lines, line), ok && sound
+			}
+			return strings.Join(lines, "\n"), ok
+		},
+		write: func(text string) string {
+			if text != "" && !strings.Contains(text, "\n") {
+				return quote(text)
+			}
+			return writeList(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' }))
+		},
 	}
-	return r
 }
 
 // stringList reads an array of strings; check reports what is wrong with one of them.

@@ -155,3 +155,20 @@ func EncodeJob(j Job, kind Kind) ([]byte, error) {
 	}
 	return src, nil
 }
+
+// KeyText is one key of a job and its value as TOML.
+type KeyText struct {
+	Key  string
+	Text string
+}
+
+// Keys are the keys that j sets, in the order in which a person would write them.
+func (j Job) Keys() []KeyText {
+	var list []KeyText
+	for _, k := range jobKeys() {
+		if text := k.write(j); text != "" {
+			list = append(list, KeyText{k.name, text})
+		}
+	}
+	return list
+}

@@ -125,7 +125,7 @@ func httpRequestKeys() []tableKey[HTTPRequest] {
 func secretRequestKeys() []tableKey[SecretRequest] {
 	return []tableKey[SecretRequest]{
 		in("inject", texts("header:NAME", 100, checkInject), func(r *SecretRequest) *string { return &r.Inject }).needed(),
-		in("host", hostNamesOf(), func(r *SecretRequest) *string { return &r.Host }).needed(),
+		in("host", texts("a name in small letters or an address; may end with :PORT", 300, checkSecretHost), func(r *SecretRequest) *string { return &r.Host }).needed(),
 		in("format", texts("text with one %s, for the secret", 200, checkFormat), func(r *SecretRequest) *string { return &r.Format }).without(`"%s"`),
 		in("reason", reasons(), func(r *SecretRequest) *string { return &r.Reason }).needed(),
 	}
@@ -187,6 +187,14 @@ func CheckHost(s string) error {
 		}
 	}
 	return nil
+}
+
+// checkSecretHost accepts one host: a secret for many would be at the mercy of the least of them.
+func checkSecretHost(s string) error {
+	if strings.HasPrefix(s, "*") {
+		return advice{quote(clip(s)) + " stands for many hosts", "name the one host that the secret is for"}
+	}
+	return CheckHost(s)
 }
 
 // checkGlob accepts a pattern for paths that is written in only one way.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/wcron/wcron/capability"
 	"github.com/wcron/wcron/claims"
 	"github.com/wcron/wcron/sandbox"
 )
@@ -33,11 +34,16 @@ func usualRhythm() rhythm {
 	return rhythm{wait: 10 * time.Second, poll: 500 * time.Millisecond, renew: 10 * time.Second, recover: time.Second}
 }
 
+// LockPatience is how long the ledger's lock is waited for before the host says so and counts as not ready.
+const LockPatience = 2 * time.Second
+
 // Times of the loop that nobody needs to set.
 const (
 	pruneEvery   = time.Minute
 	lockPatience = 2 * time.Second // a busy job lock without a claim to go with it is waited for this long
 	claimBatch   = 256             // claims in one transaction
+
+	sourcePatience = 5 * time.Second // within this all hosts have seen what their common source says
 )
 
 // Config says what a host works with. Store and Jobs are required; the zero value of every other field is its default.
@@ -60,6 +66,9 @@ type Config struct {
 	// Lease is the silence after which an owner counts as stalled, and after which the unlimited run of an owner of whom nothing can
 	// be proved is recovered. The host renews its own three times as often, or more. Default DefaultLease.
 	Lease time.Duration
+
+	Functions []capability.Function // of the embedding program's own, which guests may import
+	HTTP      capability.Client     // through which all requests of guests go; nil: the network, a *capability.NetClient
 
 	OnEvent func(Event)  // called in order from one goroutine; a slow one delays only later events
 	Logger  *slog.Logger // default: none
@@ -93,8 +102,8 @@ func (c Config) withDefaults() (Config, error) {
 	c.Lease = orDefault(c.Lease, DefaultLease)
 	if c.rhythm == (rhythm{}) {
 		c.rhythm = usualRhythm()
+		c.rhythm.renew = min(c.rhythm.renew, c.Lease/3) // two renewals may come late
 	}
-	c.rhythm.renew = min(c.rhythm.renew, c.Lease/3) // two renewals may come late
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = DefaultDrainTimeout
 	}

@@ -26,9 +26,11 @@ const (
 	HostStarted  EventKind = "host_started"  // the owner has joined
 	HostDraining EventKind = "host_draining" // no new claims
 	HostStopped  EventKind = "host_stopped"
-	TickFailed   EventKind = "tick_failed" // the ledger or the system refused; tried again
-	Stalled      EventKind = "stalled"     // an owner that cannot be judged is silent for longer than its lease
-	Lost         EventKind = "lost_events" // Count events were dropped because OnEvent was too slow
+	TickFailed   EventKind = "tick_failed"   // the ledger or the system refused; tried again
+	GuestRefused EventKind = "guest_refused" // a guest asked for what its job is not granted; the reason says how to grant it
+	Stalled      EventKind = "stalled"       // an owner that cannot be judged is silent for longer than its lease
+	LockWait     EventKind = "lock_wait"     // the ledger's lock is held by somebody else for longer than LockPatience
+	Lost         EventKind = "lost_events"   // Count events were dropped because OnEvent was too slow
 )
 
 // Event tells what the host did. Fields that do not apply are zero.

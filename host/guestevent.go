@@ -34,7 +34,7 @@ type lastRun struct {
 // event makes what the guest is told: the event on stdin, and the same in variables.
 func (l *loop) event(r *run, started time.Time) (stdin []byte, env []string) {
 	e := guestEvent{
-		Job: r.def.Name, Schedule: r.def.Schedule, Timezone: r.row.Timezone, RunID: r.token.RunID, Slot: r.slot.ID,
+		Job: r.def.Name, Schedule: oneLine(r.def.Schedule), Timezone: r.row.Timezone, RunID: r.token.RunID, Slot: r.slot.ID,
 		ScheduledAt: r.slot.At.UTC(), StartedAt: started, Attempt: r.attempt, Missed: r.standsFor,
 		Manual: r.slot.Kind == "manual", Input: r.def.Input,
 	}

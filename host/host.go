@@ -45,7 +45,9 @@ func New(cfg Config) (*Host, error) {
 		events: make(chan Event, eventQueue),
 	}
 	sb := cfg.Sandbox
-	sb.Calls = []string{capability.StateCall}
+	if sb.Functions, err = capability.Functions(cfg.Functions); err != nil {
+		return nil, fmt.Errorf("new host: %w", err)
+	}
 	if cfg.MemoryBudget > 0 {
 		h.budget = sandbox.NewBudget(cfg.MemoryBudget)
 		sb.Budget = h.budget

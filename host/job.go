@@ -12,6 +12,7 @@ import (
 
 	"github.com/wcron/wcron/capability"
 	"github.com/wcron/wcron/claims"
+	"github.com/wcron/wcron/schedule"
 )
 
 // Unlimited as a Job.Timeout lets a run take as long as it lives.
@@ -32,8 +33,9 @@ const (
 type Job struct {
 	Name     string // required; unique in its set
 	Module   Module
-	Schedule string // as schedule.Parse reads it; empty: runs only when asked for
-	Timezone string // IANA name; empty: UTC
+	Schedule string       // as schedule.Parse reads it, several schedules on a line each; empty: runs only when asked for
+	Timezone string       // IANA name; empty: UTC
+	DST      schedule.DST // what fixed times do when the clock changes; empty: schedule.Once
 
 	Timeout      time.Duration // of the guest; 0: DefaultTimeout; Unlimited: none
 	StartTimeout time.Duration // from claim to the guest's start; 0: DefaultStartTimeout
@@ -44,7 +46,8 @@ type Job struct {
 	Entry        string        // exported function; empty: _start, else run
 	Args         []string      // after the job's name
 	Env          map[string]string
-	Input        json.RawMessage // the event's "input"; nil: null
+	Input        json.RawMessage   // the event's "input"; nil: null
+	Grants       capability.Grants // what its runs may do beside the free calls
 
 	Missed       claims.MissedPolicy // empty: once
 	Retry        claims.RetryPolicy

@@ -3,7 +3,6 @@ package host
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -29,6 +28,7 @@ type job struct {
 // reload takes over the source's present set: what is new or changed is registered, what is gone is removed. Runs in flight go on.
 func (l *loop) reload() {
 	set := l.h.cfg.Jobs.Jobs()
+	l.notStarted(set)
 	names := make(map[string]bool, len(set))
 	var changed []*job
 	for _, def := range set {
@@ -84,7 +84,7 @@ func (l *loop) define(j *job, def Job) {
 	l.shared.defs[def.Name] = def
 	l.shared.mu.Unlock()
 	j.badSpec = ""
-	if _, err := parse(def.Schedule, def.Timezone, def.Name, j.row.Anchor); err != nil {
+	if _, err := def.spec(j.row.Anchor); err != nil {
 		j.badSpec = err.Error()
 	}
 	if why := firstOf(def.Broken, j.badSpec); why != "" {
@@ -95,39 +95,10 @@ func (l *loop) define(j *job, def Job) {
 	}
 }
 
-// parse reads a schedule as it is in force since anchor; nil without an error is that of a job without one. The grid of @every
-// lies on whole seconds.
-func parse(text, zone, name string, anchor time.Time) (*schedule.Spec, error) {
-	if text == "" {
-		return nil, nil
-	}
-	opt := schedule.Options{Name: name, Anchor: anchor.Truncate(time.Second), Location: time.UTC}
-	if zone != "" {
-		loc, err := time.LoadLocation(zone)
-		if err != nil {
-			return nil, fmt.Errorf("timezone %q: %w", zone, err)
-		}
-		opt.Location = loc
-	}
-	return schedule.Parse(text, opt)
-}
-
-// Occurrences is the schedule of a ledger row, as the host reads it: the next time strictly after its argument.
-func Occurrences(row claims.Job) (func(after time.Time) time.Time, error) {
-	spec, err := parse(row.Schedule, row.Timezone, row.Name, row.Anchor)
-	if err != nil {
-		return nil, fmt.Errorf("schedule of job %q: %w", row.Name, err)
-	}
-	if spec == nil {
-		return func(time.Time) time.Time { return time.Time{} }, nil
-	}
-	return spec.Next, nil
-}
-
 // Registration is what the ledger is told of a job that is added, or changed, at now. An error is that of its schedule.
 func (j Job) Registration(now time.Time) (claims.Put, error) {
 	p := claims.Put{Name: j.Name, Definition: j.definition(), Timezone: j.Timezone}
-	spec, err := parse(j.Schedule, j.Timezone, j.Name, now)
+	spec, err := j.spec(now)
 	if err != nil {
 		return claims.Put{}, err
 	}
@@ -176,7 +147,8 @@ func (l *loop) register(jobs []*job) {
 			for i, row := range rows {
 				if l.jobs[row.Name] == of[i] {
 					l.setRow(of[i], row)
-					l.h.emit(Event{Kind: JobAdded, Job: row.Name, Digest: of[i].def.Module.Digest, Reason: row.Schedule})
+					l.h.emit(Event{Kind: JobAdded, Job: row.Name, Digest: of[i].def.Module.Digest, Reason: oneLine(row.Schedule)})
+					l.atStart(of[i])
 				}
 			}
 		}
@@ -222,7 +194,7 @@ func (l *loop) setRow(j *job, row claims.Job) {
 		return
 	}
 	if row.Schedule != j.row.Schedule || row.Timezone != j.row.Timezone || !row.Anchor.Equal(j.row.Anchor) || j.row.Name == "" {
-		j.spec, _ = parse(row.Schedule, row.Timezone, row.Name, row.Anchor)
+		j.spec, _ = ScheduleOf(row)
 	}
 	j.row = row
 	if j.busy {
@@ -284,7 +256,7 @@ func (l *loop) later(pause time.Duration, f func()) {
 }
 
 func sameJob(a, b Job) bool {
-	return a.Module.Digest == b.Module.Digest && a.Schedule == b.Schedule && a.Timezone == b.Timezone &&
+	return a.Module.Digest == b.Module.Digest && a.Schedule == b.Schedule && a.Timezone == b.Timezone && a.DST == b.DST &&
 		a.Timeout == b.Timeout && a.StartTimeout == b.StartTimeout && a.Memory == b.Memory && a.Fuel == b.Fuel && a.Output == b.Output && a.State == b.State &&
 		a.Entry == b.Entry && slices.Equal(a.Args, b.Args) && maps.Equal(a.Env, b.Env) && bytes.Equal(a.Input, b.Input) &&
 		a.Missed == b.Missed && a.Overlap == b.Overlap && a.Repeat == b.Repeat && a.HistoryRuns == b.HistoryRuns && a.HistoryBytes == b.HistoryBytes &&

@@ -31,6 +31,7 @@ type loop struct {
 	running  map[string]*run
 	foreign  map[string]string // by job: a run of another host that is in flight, as of the last poll
 
+	starting map[string]bool // jobs of the first set that are not registered yet; nil: there has been no set
 	claiming bool
 	writes   []func(context.Context) func() // registrations, one at a time, in order
 	writing  bool
@@ -39,6 +40,7 @@ type loop struct {
 	killing  bool // what runs is killed, and what still starts is killed as well
 	finished bool // Only: the slot has its verdict
 	fatal    error
+	troubles map[string]string // what fails at present: errors by operation
 
 	shared shared
 }
@@ -62,6 +64,8 @@ func newLoop(ctx context.Context, h *Host) *loop {
 		pending: map[string]*dueItem{},
 		queues:  map[string][]*dueItem{},
 		running: map[string]*run{},
+
+		troubles: map[string]string{},
 	}
 	l.shared.defs, l.shared.ended = map[string]Job{}, map[string]struct{}{}
 	l.ctx, l.stop = context.WithCancel(ctx)
@@ -156,10 +160,7 @@ func (l *loop) drain(stopBackground context.CancelFunc) {
 	defer limit.Stop()
 	var last <-chan time.Time
 	kill := func() {
-		l.killing = true
-		for _, r := range l.running {
-			r.kill(errShutdown)
-		}
+		l.kill()
 		last = time.After(killTimeout)
 	}
 	abort := l.h.abort
@@ -184,6 +185,14 @@ func (l *loop) drain(stopBackground context.CancelFunc) {
 	l.end(stopBackground)
 }
 
+// kill ends what runs, and what still starts.
+func (l *loop) kill() {
+	l.killing = true
+	for _, r := range l.running {
+		r.kill(errShutdown)
+	}
+}
+
 func (l *loop) end(stopBackground context.CancelFunc) {
 	stopBackground()
 	l.stop()
@@ -194,12 +203,23 @@ func (l *loop) end(stopBackground context.CancelFunc) {
 	}
 }
 
+// The operations that fail makes a host not ready for, until they succeed again.
+const (
+	opClaim = "claim due jobs"
+	opPoll  = "poll the ledger"
+	opRenew = "renew the lease"
+)
+
+// went notes that an operation has succeeded.
+func (l *loop) went(op string) { delete(l.troubles, op) }
+
 // fail ends the host for a reason that trying again cannot mend, and tells of all other errors.
 func (l *loop) fail(op string, err error) {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return
 	}
 	l.h.emit(Event{Kind: TickFailed, Reason: op, Err: err})
+	l.troubles[op] = err.Error()
 	for _, end := range []error{claims.ErrNewer, claims.ErrFenced, claims.ErrCorrupt, claims.ErrClosed} {
 		if errors.Is(err, end) {
 			l.fatal = err

@@ -115,7 +115,7 @@ func (l *loop) build(m *module) (compiled program, err error) {
 func (l *loop) built(m *module, compiled program, err error) {
 	l.compiles--
 	m.compiled, m.err = compiled, err
-	for j := range m.jobs {
+	for _, j := range slices.SortedFunc(maps.Keys(m.jobs), func(a, b *job) int { return cmpString(a.def.Name, b.def.Name) }) {
 		if err != nil {
 			if m.failed == 0 {
 				l.h.emit(Event{Kind: JobBroken, Job: j.def.Name, Digest: m.digest, Reason: err.Error()})

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -36,6 +37,7 @@ type run struct {
 	ctx       context.Context
 	kill      context.CancelCauseFunc
 	reserved  int64 // of the memory budget, until the guest starts
+	progress  atomic.Pointer[Progress]
 }
 
 // Causes with which a run is killed.
@@ -81,7 +83,7 @@ func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 		r.unlock()
 		l.settle(r, &f)
 	}()
-	state, rev, reason := l.mayStart(r)
+	state, rev, reason := l.mayStart(r) // the state is nil with a reason
 	if reason != "" {
 		l.h.release(r.reserved)
 		f = fault(f, l.h.now(), reason)
@@ -103,12 +105,14 @@ func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 		Kind: Started, Time: f.StartedAt, Job: r.def.Name, RunID: r.token.RunID, Slot: r.slot, Attempt: r.attempt,
 		Digest: r.mod.digest, Lateness: f.StartedAt.Sub(r.slot.At), Count: r.standsFor,
 	})
+	door := l.door(r, state, event, f.StartedAt)
 	res := r.mod.compiled.Run(r.ctx, sandbox.Run{
 		Args: append([]string{r.def.Name}, r.def.Args...), Env: env, Stdin: bytes.NewReader(event), Stdout: rec, Stderr: rec,
 		Entry: r.def.Entry, Memory: r.def.memory(), Reserved: r.reserved, Fuel: uint64(max(r.def.Fuel, 0)), Timeout: r.def.timeout(),
-		Calls: map[string]sandbox.Call{capability.StateCall: state.Call},
+		Input: event, Calls: door.Calls(), Dirs: r.def.Grants.Mounts(),
 	})
 	r.unlock() // the guest is gone
+	l.tellRefusals(r, door)
 	f.EndedAt = l.h.now()
 	f.Outcome, f.Cause = claims.Outcome(res.Outcome), claims.Cause(res.Cause)
 	f.Reason, f.Memory, f.Fuel = res.Reason, res.MemoryPeak, int64(res.Fuel)
@@ -120,15 +124,23 @@ func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 		f.ExitCode = &code
 	}
 	if f = l.keep(f, rec); f.Outcome == claims.OK {
-		for _, w := range state.Writes() {
-			f.State = append(f.State, claims.StateWrite{Key: w.Key, Value: w.Value, Delete: w.Delete})
-		}
-		for _, key := range state.Used() {
-			f.Used = append(f.Used, claims.StateUse{Key: key})
-		}
-		f.StateRev = rev
+		withState(&f, state, rev)
 	}
 	return f
+}
+
+// withState adds what a run did with its job's state, which it saw at a revision.
+func withState(f *claims.Final, state *capability.State, rev int64) {
+	f.StateRev = rev
+	for _, w := range state.Writes() {
+		f.State = append(f.State, claims.StateWrite{Key: w.Key, Value: w.Value, Delete: w.Delete})
+	}
+	for _, key := range state.Used() {
+		f.Used = append(f.Used, claims.StateUse{Key: key})
+	}
+	for _, prefix := range state.Listed() {
+		f.Used = append(f.Used, claims.StateUse{Key: prefix, Prefix: true})
+	}
 }
 
 // keep takes over the run's output. Output that cannot be kept fails the run: an outcome without it would be half a record.

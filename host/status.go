@@ -41,6 +41,7 @@ func (h *Host) Status(ctx context.Context) ([]JobStatus, error) {
 	var out []JobStatus
 	err := h.do(ctx, func(l *loop) {
 		waiting := map[string]*dueItem{}
+		now, claim := h.now(), firstOf(h.lockedOut(), "a claim is under way")
 		for _, it := range l.waiting {
 			if !it.dead && waiting[it.job] == nil {
 				waiting[it.job] = it
@@ -49,6 +50,9 @@ func (h *Host) Status(ctx context.Context) ([]JobStatus, error) {
 		for _, name := range slices.Sorted(maps.Keys(l.jobs)) {
 			s := l.jobs[name].status(h.cfg.MemoryBudget)
 			s.Queued = len(l.queues[name])
+			if l.claiming && s.State == Active && !s.Next.IsZero() && !s.Next.After(now) && waiting[name] == nil {
+				s.Waiting, s.Reason = s.Next, firstOf(s.Reason, claim)
+			}
 			if it := waiting[name]; it != nil {
 				s.Waiting, s.Reason = it.at, firstOf(s.Reason, it.why)
 			}
@@ -81,6 +85,8 @@ func (j *job) state(budget int64) (JobState, string) {
 		return Finished, "its repeat limit is reached"
 	case j.def.Schedule == "":
 		return OnDemand, firstOf(j.def.Note, `it has no schedule; add one, for example schedule = "@hourly"`)
+	case j.spec != nil && j.spec.Reboot() && j.row.Next.IsZero():
+		return Active, firstOf(j.def.Note, AtStartNote)
 	case j.row.Name != "" && j.row.Next.IsZero():
 		return Finished, "its schedule has no further time"
 	}
@@ -98,6 +104,8 @@ type Load struct {
 	MemoryBudget int64 // 0: no limit
 	Holders      []claims.Token
 	Draining     bool
+	Jobs         int // of the present set
+	Waiting      int // due slots and attempts that have not started
 }
 
 // Load says who holds the run slots.
@@ -105,6 +113,7 @@ func (h *Host) Load(ctx context.Context) (Load, error) {
 	out := Load{MaxRuns: h.cfg.MaxRuns, MemoryBudget: h.cfg.MemoryBudget}
 	err := h.do(ctx, func(l *loop) {
 		out.Running, out.Draining = len(l.running), l.draining
+		out.Jobs, out.Waiting = len(l.jobs), len(l.waiting)
 		for _, id := range slices.Sorted(maps.Keys(l.running)) {
 			out.Holders = append(out.Holders, l.running[id].token)
 		}

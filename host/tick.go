@@ -247,7 +247,9 @@ func (t *attempt) release(h *Host) {
 // claimed applies the ledger's answers to the claims that were made at now: however long they took, it counts.
 func (l *loop) claimed(now time.Time, tries []*attempt, answers []claims.Claimed, err error) {
 	if err != nil {
-		l.fail("claim due jobs", err)
+		l.fail(opClaim, err)
+	} else if len(answers) > 0 {
+		l.went(opClaim)
 	}
 	l.fail("lock jobs", unlockable(tries)) // the others have started all the same
 	for _, t := range tries {

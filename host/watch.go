@@ -14,19 +14,21 @@ func (l *loop) poll(ctx context.Context) {
 	every := time.NewTicker(l.h.cfg.rhythm.poll)
 	defer every.Stop()
 	var rev int64
+	told := false
 	for {
+		told = l.lockWait(told)
 		changes, err := l.h.cfg.Store.Changes(ctx, l.h.cfg.Instance, rev)
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
-			l.post(func() { l.fail("poll the ledger", err) })
+			l.post(func() { l.fail(opPoll, err) })
 		} else {
 			if moved := changes.Rev != rev; moved && l.shared.waits.Load() {
 				l.lookForGone(ctx)
 			}
 			rev = changes.Rev
-			l.post(func() { l.changed(changes) })
+			l.post(func() { l.went(opPoll); l.changed(changes) })
 			l.lookForOnly(ctx)
 		}
 		select {
@@ -48,6 +50,7 @@ func (l *loop) changed(c claims.Changes) {
 	for _, row := range c.Jobs {
 		if j := l.jobs[row.Name]; j != nil {
 			l.setRow(j, row)
+			l.reclaim(j)
 		} else if !l.first && row.Source == l.h.cfg.Source && row.Removed.IsZero() {
 			strange = append(strange, row.Name)
 		}
@@ -68,6 +71,20 @@ func (l *loop) changed(c claims.Changes) {
 			r.kill(why)
 		}
 	}
+}
+
+// reclaim registers a job again that another host has removed, unless the source of this one has let go of it meanwhile: the other one
+// was behind, and may have ended before it saw that the job is back.
+func (l *loop) reclaim(j *job) {
+	gone := func() bool { return l.jobs[j.def.Name] == j && j.puts == 0 && !j.row.Removed.IsZero() }
+	if !gone() {
+		return
+	}
+	l.later(sourcePatience, func() {
+		if gone() {
+			l.register([]*job{j})
+		}
+	})
 }
 
 // lookForGone drops pending work that is pending no more: another host has taken it, or its job was removed. It is called before
@@ -155,8 +172,10 @@ func (l *loop) renew(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if err := l.h.cfg.Store.Renew(ctx, l.h.now(), l.h.cfg.Instance); err != nil && ctx.Err() == nil {
-			l.post(func() { l.fail("renew the lease", err) })
+		if err := l.h.cfg.Store.Renew(ctx, l.h.now(), l.h.cfg.Instance); err == nil {
+			l.post(func() { l.went(opRenew); l.went(opClaim) }) // the ledger takes writes
+		} else if ctx.Err() == nil {
+			l.post(func() { l.fail(opRenew, err) })
 		}
 	}
 }

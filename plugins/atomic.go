@@ -58,3 +58,19 @@ func syncDir(dir string) error {
 	defer d.Close()
 	return d.Sync()
 }
+
+// Overwrite puts a whole file at path, in place of what is there: after a crash there is either the old one or the new one. It gets the
+// mode of the file at like.
+func Overwrite(path string, b []byte, like string) error {
+	info, err := os.Stat(like)
+	if err != nil {
+		return err
+	}
+	if to, err := filepath.EvalSymlinks(path); err == nil {
+		path = to // a link stays one
+	}
+	return writeAtomic(path, b, info.Mode().Perm())
+}
+
+// Digest is the name of bytes in the content store: their SHA-256 in hex.
+func Digest(b []byte) string { return digestOf(b) }

@@ -27,6 +27,10 @@ type builder struct {
 	byFold  map[string]string // lower-case name -> name, of the jobs that may run
 	told    map[string]bool   // units whose problems are listed
 	problem []config.Problem
+	records map[string][]Record // by job
+
+	// earlierVersion is a version of a plugin out of the content store. nil: there are none.
+	earlierVersion func(digest, sidecar, shown string) (*plugin, error)
 }
 
 func (b *builder) build() *Set {
@@ -104,6 +108,14 @@ func (b *builder) add(name, module string, operator *layer) {
 		b.told[module] = true
 	}
 	var m merged
+	var d decision
+	if p != nil {
+		d = b.decide(name, module, p, operator)
+		p, j.Access = d.use, d.access
+		if p.needs != nil && d.state != Broken {
+			j.Unused = unused(p.needs, j.Access.Request)
+		}
+	}
 	if p == nil {
 		m = merge(b.base, b.file.Caps, nil, nil, operator)
 	} else {
@@ -113,12 +125,27 @@ func (b *builder) add(name, module string, operator *layer) {
 		j.Load = func() ([]byte, error) { return b.load(digest, at) }
 	}
 	m.settings.Plugin = module
-	j.Settings, j.Origin, j.ScheduleText, j.Timezone = m.settings, m.origin, m.settings.Schedule, m.settings.Timezone
+	j.Settings, j.Merged, j.Origin, j.ScheduleText, j.Timezone = m.settings, m.all, m.origin, m.settings.Schedule, m.settings.Timezone
 	if j.Load == nil {
 		j.Load = func() ([]byte, error) { return nil, fmt.Errorf("load the plugin of job %s: %w", name, ErrContent) }
 	}
+	d.apply(b, &j)
 	b.judge(&j, u, m, operator)
 	b.jobs[name] = j
+}
+
+// apply tells the job what was decided.
+func (d *decision) apply(b *builder, j *Job) {
+	switch {
+	case d.reason == "":
+		return
+	case d.state == Broken:
+		p := config.Problem{File: d.file, What: d.reason, Remedy: d.remedy}
+		b.complain(p)
+		j.breakBy(p)
+		return
+	}
+	j.State, j.Reason, j.Remedy = d.state, d.reason, d.remedy
 }
 
 // judge says in which state a job is. The first reason that it cannot run is the job's; all are in the problems.
@@ -184,18 +211,21 @@ func (b *builder) time(j *Job, m merged) {
 	loc, err := b.location(j.Timezone)
 	var spec *schedule.Spec
 	if err == nil {
-		spec, err = schedule.Parse(j.ScheduleText, schedule.Options{Location: loc, LocationSet: m.own["timezone"], Name: j.Name})
+		spec, err = schedule.Parse(j.ScheduleText, schedule.Options{Location: loc, LocationSet: m.own["timezone"], Name: j.Name, DST: schedule.DST(m.settings.DST)})
 	}
 	if err == nil {
 		j.Schedule, j.Timezone, j.Warnings = spec, spec.Location().String(), spec.Warnings()
 		return
 	}
 	at := b.placeOfSchedule(j.Name, m)
-	p := config.Problem{File: at.File, Line: at.Line, Col: at.Col, What: fmt.Sprintf("job %s: schedule %q: %v", j.Name, j.ScheduleText, err),
+	p := config.Problem{File: at.File, Line: at.Line, Col: at.Col, What: fmt.Sprintf("job %s: schedule %q: %v", j.Name, oneLine(j.ScheduleText), err),
 		Remedy: "write a schedule such as \"0 9 * * MON-FRI\", \"@daily\" or \"@every 90s\""}
 	b.complain(p)
 	j.breakBy(p)
 }
+
+// oneLine is the text of several schedules as one writes it on a command line.
+func oneLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }
 
 // placeOfSchedule looks up where a schedule is written that cannot be read.
 func (b *builder) placeOfSchedule(job string, m merged) config.Position {

@@ -20,6 +20,7 @@ const (
 // merged is all layers of a job as one, and where each value comes from.
 type merged struct {
 	settings config.Settings
+	all      config.Job
 	origin   map[string]string // key -> where from, as a person reads it
 	file     map[string]string // key -> file in which it is written; "" for a default
 	schedule config.Position   // where the schedule is written, if that is known without looking
@@ -52,7 +53,7 @@ func merge(base config.Job, caps config.Caps, manifest, sidecar, operator *layer
 			m.schedule = config.Position{}
 		}
 	}
-	m.settings = all.Resolve()
+	m.all, m.settings = all, all.Resolve()
 	return m
 }
 

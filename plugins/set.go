@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"sort"
 	"time"
 
 	"github.com/wcron/wcron/config"
@@ -16,9 +17,11 @@ const (
 	Manual               // has no schedule: runs only when it is asked for
 	Broken               // cannot run; Reason and Remedy say why
 	Waiting              // its file is still being written, and nothing is known of it yet
+	Pending              // nobody has approved what its plugin asks for
+	Denied               // somebody has denied its plugin
 )
 
-// String returns "active", "manual", "broken" or "waiting".
+// String returns "active", "manual", "broken", "waiting", "pending" or "denied".
 func (s State) String() string {
 	switch s {
 	case Active:
@@ -27,6 +30,10 @@ func (s State) String() string {
 		return "manual"
 	case Waiting:
 		return "waiting"
+	case Pending:
+		return "pending"
+	case Denied:
+		return "denied"
 	default:
 		return "broken"
 	}
@@ -43,10 +50,9 @@ type Set struct {
 
 // Job returns the job of that name.
 func (s *Set) Job(name string) (Job, bool) {
-	for _, j := range s.Jobs {
-		if j.Name == name {
-			return j, true
-		}
+	i := sort.Search(len(s.Jobs), func(i int) bool { return s.Jobs[i].Name >= name })
+	if i < len(s.Jobs) && s.Jobs[i].Name == name {
+		return s.Jobs[i], true
 	}
 	return Job{}, false
 }
@@ -57,19 +63,23 @@ type Job struct {
 	Plugin   string          // path of the module, for people
 	Digest   string          // SHA-256 of the bytes in use, in hex; "" if there are none
 	Settings config.Settings // all layers merged
+	Merged   config.Job      // the same as a layer, in which a key that nothing sets is nil
 
 	Schedule     *schedule.Spec // nil: manual, or the text is not a schedule
-	ScheduleText string         // as written; "" for none
+	ScheduleText string         // as written, several schedules on a line each; "" for none
 	Timezone     string         // in which Schedule is read
 
 	State  State
-	Reason string // why it is manual or broken; of an active job: why the file that is there now is not in use
+	Reason string // why it is not active; of an active job: why the file that is there now is not in use
 	Remedy string // what a person can do about Reason
 
 	// Origin says for each key that is set where its value comes from: "default" ([defaults] and built-in values), "manifest",
 	// "sidecar", "host file", "jobs.d/NAME.toml". What was cut says "manifest, cut to [caps]".
 	Origin   map[string]string
 	Warnings []string // what is legal but probably not meant
+	Unused   []string // what is requested and of no use to the module
+
+	Access Access // what its plugin asks for, and what it may do
 
 	Load      func() ([]byte, error) // the bytes of Digest, checked; ErrContent if they are gone. Safe for concurrent use.
 	MinMemory int64                  // bytes of memory that an instance has from the start
@@ -93,6 +103,9 @@ func (s *Set) digests() map[string]bool {
 	for _, j := range s.Jobs {
 		if j.Digest != "" {
 			m[j.Digest] = true
+		}
+		if g := j.Settings.Grant; g != nil && g.Digest != "" {
+			m[g.Digest] = true
 		}
 	}
 	return m

@@ -55,6 +55,9 @@ type Source struct {
 	at       time.Time        // of the last scan
 	retired  map[string]bool  // digests of the set before
 	pinned   map[string]bool
+
+	records  records            // what was decided about plugins
+	versions map[string]*plugin // earlier versions that jobs run, by digest and sidecar
 }
 
 // ErrRunning says that Run is called while it runs.
@@ -217,6 +220,9 @@ func (s *Source) ours(event fsnotify.Event) bool {
 func (s *Source) scan(now time.Time) {
 	s.at = now
 	in := intake{now: now, settle: s.cfg.Settle, content: s.content}
+	if s.records.refresh() {
+		s.dirty = true
+	}
 	if s.scanHost(in) {
 		s.dirty = true
 	}
@@ -254,6 +260,7 @@ func (s *Source) scanHost(in intake) bool {
 		s.folder = next
 	}
 	s.folder.relimit(Limits(c.file.Limits))
+	s.versions = nil // they are held against the limits anew
 	s.host.use(c)
 	return true
 }
@@ -261,9 +268,10 @@ func (s *Source) scanHost(in intake) bool {
 // build makes the set of what was last found.
 func (s *Source) build() *Set {
 	file := s.host.file
-	b := &builder{file: file, base: file.Base(), folder: s.folder, load: s.load}
+	b := &builder{file: file, base: file.Base(), folder: s.folder, load: s.load, records: s.records.by, earlierVersion: s.version}
 	b.complain(s.host.problems...)
 	b.complain(s.watching...)
+	b.complain(s.records.problems()...)
 	if b.zone.Name = file.Timezone; s.host.zoneSet {
 		b.zone.From = zoneHostFile
 		b.zone.Location, _ = loadZone(file.Timezone) // config accepts only what can be loaded
@@ -322,6 +330,13 @@ func (s *Source) kept() map[string]bool {
 	keep := s.Snapshot().digests()
 	maps.Copy(keep, s.retired)
 	maps.Copy(keep, s.pinned)
+	for _, j := range s.Snapshot().Jobs {
+		for _, r := range s.records.by[j.Name] {
+			if r.Approved {
+				keep[r.Digest] = true
+			}
+		}
+	}
 	for _, u := range s.folder.units {
 		if u.good != nil {
 			keep[u.good.digest] = true

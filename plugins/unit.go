@@ -12,8 +12,8 @@ import (
 	"github.com/wcron/wcron/sandbox/meter"
 )
 
-// manifestSection is the custom section of a module that holds its manifest.
-const manifestSection = "wcron.manifest"
+// ManifestSection is the custom section of a module that holds its manifest.
+const ManifestSection = "wcron.manifest"
 
 // layer is what one file says of a job.
 type layer struct {
@@ -28,10 +28,12 @@ type layer struct {
 // plugin is one accepted version of a plugin. It never changes.
 type plugin struct {
 	digest    string
-	minMemory int64  // bytes that an instance has from the start
-	manifest  *layer // nil: none
-	sidecar   *layer // nil: none
-	sideSum   string // digest of the sidecar
+	minMemory int64             // bytes that an instance has from the start
+	manifest  *layer            // nil: none
+	sidecar   *layer            // nil: none
+	sideSum   string            // digest of the sidecar
+	sideText  string            // its text
+	needs     map[string]string // see needsOf
 }
 
 // unit is a module and its sidecar, which are taken together or not at all.
@@ -42,6 +44,7 @@ type unit struct {
 	fromModule  *plugin
 	fromSidecar *layer
 	sideSum     string
+	sideText    string
 
 	good    *plugin // in use
 	there   parts   // which files there were when they last had settled
@@ -101,7 +104,7 @@ func (u *unit) adopt() {
 		return
 	}
 	next := *u.fromModule
-	next.sidecar, next.sideSum = u.fromSidecar, u.sideSum
+	next.sidecar, next.sideSum, next.sideText = u.fromSidecar, u.sideSum, u.sideText
 	if g := u.good; g == nil || g.digest != next.digest || g.sideSum != next.sideSum {
 		u.good = &next
 	}
@@ -129,19 +132,27 @@ func (u *unit) takeModule(in intake) error {
 }
 
 func (u *unit) takeSidecar(in intake) error {
-	u.fromSidecar, u.sideSum = nil, ""
+	u.fromSidecar, u.sideSum, u.sideText = nil, "", ""
 	b, err := u.sidecar.take(in.now)
 	if b == nil {
 		return err
 	}
-	job, err := config.ParseJob(u.sidecar.shown, b, config.KindSidecar)
-	if err != nil {
-		u.sidecar.refuse(problemsOf(err)...)
+	l, problems := sidecarLayer(u.sidecar.shown, b)
+	if len(problems) > 0 {
+		u.sidecar.refuse(problems...)
 		return nil
 	}
-	u.fromSidecar = &layer{job: job, from: fromSidecar, file: u.sidecar.shown, schedule: placeOfSchedule(u.sidecar.shown, b, job)}
-	u.sideSum = digestOf(b)
+	u.fromSidecar, u.sideSum, u.sideText = l, digestOf(b), string(b)
 	return nil
+}
+
+// sidecarLayer reads the text of a sidecar.
+func sidecarLayer(shown string, b []byte) (*layer, []config.Problem) {
+	job, err := config.ParseJob(shown, b, config.KindSidecar)
+	if err != nil {
+		return nil, problemsOf(err)
+	}
+	return &layer{job: job, from: fromSidecar, file: shown, schedule: placeOfSchedule(shown, b, job)}, nil
 }
 
 // inspect checks the shape of a module and reads its manifest. It keeps nothing of b.
@@ -150,8 +161,8 @@ func inspect(shown string, b []byte, lim meter.Limits) (*plugin, []config.Proble
 	if err != nil {
 		return nil, []config.Problem{moduleProblem(err)}
 	}
-	p := &plugin{minMemory: info.MinMemory()}
-	text, ok, err := meter.Custom(b, manifestSection)
+	p := &plugin{minMemory: info.MinMemory(), needs: needsOf(info.Imports)}
+	text, ok, err := meter.Custom(b, ManifestSection)
 	if err != nil {
 		return nil, []config.Problem{moduleProblem(err)}
 	}

@@ -12,11 +12,23 @@ import (
 	"github.com/wcron/wcron/internal/guest/asm"
 )
 
-func withState(f Call) Run { return Run{Calls: map[string]Call{"wcron_state": f}} }
+// stateCall is a function that takes one block and gives one.
+var stateCall = Function{Name: "wcron_state", Params: []Kind{Block}, Result: Block}
+
+type blockCall func(ctx context.Context, request []byte) ([]byte, error)
+
+func withState(f blockCall) Run { return Run{Calls: map[string]Call{"wcron_state": f.call()}} }
+
+func (f blockCall) call() Call {
+	return func(ctx context.Context, args []Arg) (Answer, error) {
+		answer, err := f(ctx, args[0].Block)
+		return Answer{Block: answer}, err
+	}
+}
 
 func callEngine(t *testing.T) *Engine {
 	t.Helper()
-	return newEngine(t, Config{Calls: []string{"wcron_state"}})
+	return newEngine(t, Config{Functions: []Function{stateCall}})
 }
 
 func echo(_ context.Context, request []byte) ([]byte, error) {
@@ -116,9 +128,9 @@ func env(code ...asm.Code) []byte {
 		{"alloc", one, one}, {"free", one, nil}, {"length", one, one}, {"load_u8", one, []asm.Type{i32}}, {"load_u64", one, one},
 		{"store_u8", []asm.Type{i64, i32}, nil}, {"store_u64", []asm.Type{i64, i64}, nil},
 	} {
-		m.Import(envModule, f.name, f.params, f.results)
+		m.Import(EnvModule, f.name, f.params, f.results)
 	}
-	m.Import(userModule, "wcron_state", one, one)
+	m.Import(UserModule, "wcron_state", one, one)
 	m.Export("_start", asm.KindFunc, m.Func(nil, nil, one, code...))
 	m.Memory(1, asm.NoMax)
 	return m.Bytes()
@@ -178,7 +190,7 @@ func TestBlocksAreBounded(t *testing.T) {
 	eqz64 := asm.Code{0x50}
 	flood := env(asm.Loop(asm.I64(64), asm.Call(0), eqz64, asm.If(asm.Return), asm.Br(0)))
 	budget := NewBudget(8 << 20)
-	e := newEngine(t, Config{Calls: []string{"wcron_state"}, Budget: budget})
+	e := newEngine(t, Config{Functions: []Function{stateCall}, Budget: budget})
 	res := compile(t, e, flood).Run(context.Background(), Run{Memory: 4 << 20})
 	expect(t, res, OK, "", "")
 	if res.MemoryPeak < 3<<20 || res.MemoryPeak > 4<<20 {
@@ -198,9 +210,9 @@ func TestUnknownCallsAreRefused(t *testing.T) {
 	e := callEngine(t)
 	i64 := []asm.Type{asm.TypeI64}
 	for want, wasm := range map[string][]byte{
-		"(wcron_emit)":           importing(userModule, "wcron_emit", i64, i64),
-		"(http_request)":         importing(envModule, "http_request", []asm.Type{asm.TypeI64, asm.TypeI64}, i64),
-		"with another signature": importing(userModule, "wcron_state", nil, i64),
+		"(wcron_emit)":           importing(UserModule, "wcron_emit", i64, i64),
+		"(http_request)":         importing(EnvModule, "http_request", []asm.Type{asm.TypeI64, asm.TypeI64}, i64),
+		"with another signature": importing(UserModule, "wcron_state", nil, i64),
 	} {
 		_, err := e.Compile(context.Background(), wasm)
 		var me *ModuleError

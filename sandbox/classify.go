@@ -54,6 +54,9 @@ func (x *execution) classify(err error, code uint32) Result {
 		return Result{Outcome: OK, HasExit: true}
 	}
 	reason := fmt.Sprintf("exit code %d", code)
+	if x.kernel.failure != "" {
+		reason += ": " + x.kernel.failure
+	}
 	return Result{Outcome: Failed, Cause: Exit, HasExit: true, ExitCode: code, Reason: reason + x.deniedGrowth()}
 }
 
@@ -64,6 +67,9 @@ func (x *execution) trap(err error) ending {
 		return hostFault("%s", first)
 	}
 	end := ending{Trapped, Trap, first}
+	if x.kernel.failure != "" {
+		end.reason += ": " + x.kernel.failure
+	}
 	if x.memory.denied > 0 {
 		end.cause = OutOfMemory
 	}

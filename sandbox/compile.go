@@ -187,8 +187,8 @@ func remedy(module string) string {
 	case strings.HasPrefix(module, "wasi:"):
 		return "that is WASI preview 2, which is for components; build for wasip1"
 	case strings.HasPrefix(module, "extism:host/"):
-		return "this version provides the functions of extism:host/env that handle blocks of memory, and wcron_state of " +
-			"extism:host/user; build the plugin without the others, with stdin, stdout and the WCRON_ variables in their place"
+		return "another host provides these; build the plugin without them, or have them registered by the program that embeds this " +
+			"host (docs/plugins.md lists what there is)"
 	case module == "go" || module == "gojs":
 		return "the module was built for a browser; build it with GOOS=wasip1 GOARCH=wasm"
 	case strings.HasPrefix(module, "wbg") || strings.HasPrefix(module, "__wbindgen"):

@@ -63,7 +63,7 @@ func TestCompileRefuses(t *testing.T) {
 		{"wrong signature", importing(wasi, "proc_exit", nil, nil), "proc_exit with another signature"},
 		{"WASI snapshot 0", importing("wasi_unstable", "fd_write", nil, nil), "snapshot 0"},
 		{"WASI preview 2", importing("wasi:cli/run@0.2.0", "run", nil, nil), "preview 2"},
-		{"Extism", importing("extism:host/env", "input_length", nil, nil), "build the plugin without the others"},
+		{"Extism", importing("extism:host/user", "host_green", nil, nil), "registered by the program that embeds this host"},
 		{"browser Go", importing("gojs", "runtime.wasmExit", nil, nil), "GOOS=wasip1"},
 		{"wasm-bindgen", importing("__wbindgen_placeholder__", "x", nil, nil), "wasm-bindgen"},
 		{"imported memory", []byte("\x00asm\x01\x00\x00\x00\x02\x0c\x01\x03env\x03mem\x02\x00\x01"), "(memory mem)"},

@@ -5,7 +5,7 @@
 //
 // WASI preview 1 with its arguments, its variables, one stream in and two out, the real clocks and real randomness.
 // No file, no socket, no variable of the host, and no other guest: instances are anonymous and share nothing. Beside that
-// it may call what Config.Calls names and Run.Calls answers, through blocks of memory that count as its own.
+// it may call what Config.Functions names and Run.Calls answers, through blocks of memory that count as its own.
 //
 // # What ends a run
 //

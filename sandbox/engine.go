@@ -45,9 +45,9 @@ type Config struct {
 	// meter.DefaultStack.
 	Stack int64
 
-	// Calls names the functions that a guest may import from extism:host/user, beside those of extism:host/env that make,
-	// read and write the blocks which such a function takes and gives. What answers them is a run's own: Run.Calls.
-	Calls []string
+	// Functions are what a guest may import from extism:host/env and extism:host/user, beside those of the former that
+	// handle blocks, input, output, errors and the log. What answers them is a run's own: Run.Calls.
+	Functions []Function
 
 	// Compiler is the command of a process that compiles for the engine, bounded in time and memory: the program and its
 	// arguments, to which the engine adds some of its own, for CompileWorker. It must be the same program as this one,

@@ -12,7 +12,13 @@ import (
 	"github.com/wcron/wcron/sandbox/meter"
 )
 
-const initialize = "_initialize"
+// The functions that prepare a module before another than `_start` is called: of reactors, of commands that export it, and
+// of GHC's runtime.
+const (
+	initialize   = "_initialize"
+	constructors = "__wasm_call_ctors"
+	haskell      = "hs_init"
+)
 
 // Module is a compiled module, ready for any number of runs, also at the same time.
 type Module struct {
@@ -50,8 +56,8 @@ func (m *Module) CheckEntry(name string) error {
 
 // entryPoint is a function that can be called as Run.Entry says.
 type entryPoint struct {
-	name       string
-	initialize bool // `_initialize` is to be called before it
+	name   string
+	before []string // to be called before it
 }
 
 func (m *Module) entry(name string) (entryPoint, error) {
@@ -75,8 +81,25 @@ func (m *Module) entry(name string) (entryPoint, error) {
 		return entryPoint{}, moduleError("the function %q cannot be the entry point: it must take no parameters and give "+
 			"nothing or one i32; %s", name, m.choices())
 	}
-	init, found := functions[initialize]
-	return entryPoint{name: name, initialize: found && name != "_start" && callable(init)}, nil
+	return entryPoint{name: name, before: m.before(name)}, nil
+}
+
+// before is what to call before an entry point.
+func (m *Module) before(name string) (list []string) {
+	if name == "_start" {
+		return nil
+	}
+	functions := m.compiled.ExportedFunctions()
+	for _, init := range []string{initialize, constructors} {
+		if def, found := functions[init]; found && callable(def) {
+			list = append(list, init)
+			break
+		}
+	}
+	if def, found := functions[haskell]; found && slices.Equal(def.ParamTypes(), []api.ValueType{api.ValueTypeI32, api.ValueTypeI32}) {
+		list = append(list, haskell)
+	}
+	return list
 }
 
 // checkMemory refuses a module without a memory that calls functions which pass things by memory: the engine's own
@@ -86,7 +109,7 @@ func (m *Module) checkMemory() error {
 		return nil
 	}
 	for _, i := range m.info.Imports {
-		if !slices.Contains([]string{"proc_exit", "proc_raise", "sched_yield", "fd_close"}, i.Name) {
+		if i.Module == wasiModule && !slices.Contains([]string{"proc_exit", "proc_raise", "sched_yield", "fd_close"}, i.Name) {
 			return moduleError("it imports %s, which passes things by memory, and it has none; build it as WASI preview 1 "+
 				"asks, with a memory", i.Name)
 		}

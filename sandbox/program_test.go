@@ -161,7 +161,7 @@ func TestExampleJobsBehaveTheSame(t *testing.T) {
 		name := filepath.Base(dir)
 		t.Run(name, func(t *testing.T) {
 			p := program{name: name, wasm: builtByReadme(t, dir), args: []string{name}, env: []string{"WCRON_JOB=" + name}}
-			if bytes.Contains(p.wasm, []byte(envModule)) {
+			if bytes.Contains(p.wasm, []byte(EnvModule)) {
 				return // it calls the host, which a plain runtime has not; its own test runs it
 			}
 			text, err := os.ReadFile(filepath.Join(dir, name+".toml"))

@@ -30,9 +30,16 @@ type Run struct {
 	Stdout, Stderr io.Writer
 
 	// Entry is the function to call; empty stands for `_start`, else `run`. It takes no parameters, and gives nothing
-	// or one 32-bit number, which counts as exit code. Before any other than `_start`, `_initialize` is called if
-	// the module exports it.
+	// or one 32-bit number, which counts as exit code. Before any other than `_start`, `_initialize` (else
+	// `__wasm_call_ctors`) and then `hs_init` are called if the module exports them.
 	Entry string
+
+	// Input is what the guest reads with input_load of extism:host/env. What it gives with output_set there, the last time,
+	// is written to Stdout behind everything else once it has returned, with any exit code, and after no trap.
+	Input []byte
+
+	// LogLevel is the least level of the guest's log lines that are written to Stderr, each as "level: text".
+	LogLevel LogLevel
 
 	// Memory is the most memory the guest may have, in bytes; 0 stands for 64 MiB, and Config.MaxMemory caps it.
 	Memory int64
@@ -45,8 +52,11 @@ type Run struct {
 	// 0 is without a deadline.
 	Timeout time.Duration
 
-	// Calls answers what the guest calls in extism:host/user, by name. A function that Config.Calls names and this does
-	// not gives 0, the offset of no block.
+	// Dirs are folders that the guest sees. One that cannot be opened fails the run as host_fault.
+	Dirs []Dir
+
+	// Calls answers what the guest calls of Config.Functions, by name. A function that is named there and not here
+	// gives 0, the offset of no block.
 	Calls map[string]Call
 
 	// Fuel bounds what the guest may compute, in the unit of Result.Fuel; 0 is without a limit.
@@ -56,7 +66,10 @@ type Run struct {
 // Run makes an instance of the module, calls its entry point, and returns when the guest is gone. The end of the context
 // ends the run; its cause chooses the cause of the result. It never panics.
 func (m *Module) Run(ctx context.Context, r Run) (res Result) {
-	x := &execution{module: m, calls: r.Calls}
+	x := &execution{module: m, calls: r.Calls, kernel: kernel{input: r.Input, level: r.LogLevel}}
+	if x.kernel.level == LogDefault {
+		x.kernel.level = LogInfo
+	}
 	x.memory = memory{
 		limit: m.engine.limit(r.Memory), budget: m.engine.cfg.Budget, charged: r.Reserved, regions: m.engine.regions,
 		broke: x.breakBudget, pace: x.turn,
@@ -98,7 +111,10 @@ func (m *Module) Run(ctx context.Context, r Run) (res Result) {
 	defer x.finish()
 	defer x.unblockStreams(&r)()
 	code, err := x.run(entry, &r)
-	return x.result(err, code)
+	if res = x.result(err, code); res.HasExit {
+		x.flush()
+	}
+	return res
 }
 
 // check refuses arguments and variables that cannot be given to a guest.
@@ -111,6 +127,14 @@ func (r *Run) check() error {
 	for _, kv := range r.Env {
 		if strings.IndexByte(kv, '=') < 1 || strings.Contains(kv, "\x00") {
 			return fmt.Errorf("variable %q is not of the form KEY=value, or has a zero byte in it", kv)
+		}
+	}
+	if len(r.Dirs) > maxFiles/2 {
+		return fmt.Errorf("there are %d folders, and there may be %d", len(r.Dirs), maxFiles/2)
+	}
+	for _, d := range r.Dirs {
+		if err := d.check(); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -130,6 +154,7 @@ type execution struct {
 	module  *Module
 	memory  memory
 	blocks  blocks
+	kernel  kernel
 	calls   map[string]Call
 	started bool
 	halted  *ending // why this package stopped the guest, if it did
@@ -156,6 +181,8 @@ func (x *execution) admit() (ending, bool) {
 
 // run instantiates the module and calls its entry points. It returns the exit code, or how else the guest ended.
 func (x *execution) run(entry entryPoint, r *Run) (uint32, error) {
+	defer x.closeAll()
+	x.mountAll(r.Dirs)
 	x.started = true
 	x.args, x.env = r.Args, variables(r.Env)
 	x.in, x.out, x.err = x.input("stdin", r.Stdin), x.output("stdout", r.Stdout), x.output("stderr", r.Stderr)
@@ -167,8 +194,12 @@ func (x *execution) run(entry entryPoint, r *Run) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	if entry.initialize {
-		if _, err := x.call(mod, initialize); err != nil {
+	for _, name := range entry.before {
+		var args []uint64
+		if name == haskell {
+			args = []uint64{0, 0}
+		}
+		if _, err := x.call(mod, name, args...); err != nil {
 			return 0, err
 		}
 	}
@@ -179,8 +210,8 @@ func (x *execution) run(entry entryPoint, r *Run) (uint32, error) {
 	return uint32(results[0]), nil
 }
 
-func (x *execution) call(mod api.Module, name string) ([]uint64, error) {
-	return mod.ExportedFunction(name).Call(x.ctx)
+func (x *execution) call(mod api.Module, name string, args ...uint64) ([]uint64, error) {
+	return mod.ExportedFunction(name).Call(x.ctx, args...)
 }
 
 // config is all of the engine that the guest can reach.

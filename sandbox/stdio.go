@@ -7,7 +7,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// The file descriptors that a guest has. It can close them, and has no others.
+// The file descriptors of a guest's streams. Those of its folders, and of what it opens there, come behind.
 const (
 	fdStdin = iota
 	fdStdout
@@ -22,10 +22,18 @@ type streams struct {
 	in       *guestInput
 	out, err *guestOutput
 	closed   [fdCount]bool
+	files    []*file // by descriptor, behind the streams; nil where it is closed
+	mounts   []*mount
+	apartNow bool // a call on one of them is under way, or was left behind
 }
 
 func (x *execution) fdClose(_ api.Module, args []uint64) uint64 {
 	fd := uint32(args[0])
+	if f := x.file(args[0]); f != nil {
+		x.files[fd-fdCount] = nil
+		f.close()
+		return errnoSuccess
+	}
 	if fd >= fdCount || x.closed[fd] {
 		return errnoBadf
 	}
@@ -34,6 +42,9 @@ func (x *execution) fdClose(_ api.Module, args []uint64) uint64 {
 }
 
 func (x *execution) fdRead(mod api.Module, args []uint64) uint64 {
+	if x.file(args[0]) != nil {
+		return x.onFile(args[0], func(f *file) uint64 { return x.readFile(f, mod, args, -1) })
+	}
 	if uint32(args[0]) != fdStdin || x.closed[fdStdin] {
 		return errnoBadf
 	}
@@ -44,6 +55,9 @@ func (x *execution) fdRead(mod api.Module, args []uint64) uint64 {
 }
 
 func (x *execution) fdWrite(mod api.Module, args []uint64) uint64 {
+	if x.file(args[0]) != nil {
+		return x.onFile(args[0], func(f *file) uint64 { return x.writeFile(f, mod, args, -1) })
+	}
 	out, fd := x.out, uint32(args[0])
 	if fd == fdStderr {
 		out = x.err

@@ -13,19 +13,38 @@ import (
 
 // The errno of WASI that are given here.
 const (
-	errnoSuccess = 0
-	errnoBadf    = 8
-	errnoFault   = 21
-	errnoInval   = 28
+	errnoSuccess     = 0
+	errnoAcces       = 2
+	errnoBadf        = 8
+	errnoBusy        = 10
+	errnoExist       = 20
+	errnoFault       = 21
+	errnoFbig        = 22
+	errnoInval       = 28
+	errnoIo          = 29
+	errnoIsdir       = 31
+	errnoLoop        = 32
+	errnoMfile       = 33
+	errnoNametoolong = 37
+	errnoNoent       = 44
+	errnoNospc       = 51
+	errnoNosys       = 52
+	errnoNotdir      = 54
+	errnoNotempty    = 55
+	errnoNotsup      = 58
+	errnoPerm        = 63
+	errnoRofs        = 69
+	errnoSpipe       = 70
+	errnoXdev        = 75
 )
 
 // provideWASI makes the functions of WASI preview 1. They are the engine's, but for those that a guest can misuse there.
 //
 //   - poll_oneoff multiplies in 32 bits and panics, sleeps for 292 years where nothing is waited for, and knows no absolute
 //     time.
-//   - fd_read goes through millions of empty buffers without looking up, and args_get through long arguments.
-//   - fd_filestat_set_times panics where there is no such file.
-//   - The functions on paths copy the guest's path, of any length, to find that there is no folder to look it up in.
+//   - args_get goes through long arguments without looking up.
+//   - All that has to do with streams, files and folders is this package's own: a guest cannot leave a folder, and what may
+//     block ends with the run.
 func provideWASI(ctx context.Context, rt wazero.Runtime) error {
 	b := rt.NewHostModuleBuilder(wasiModule)
 	wasi_snapshot_preview1.NewFunctionExporter().ExportFunctions(b)
@@ -51,28 +70,46 @@ func provideWASI(ctx context.Context, rt wazero.Runtime) error {
 		export(name+"_get", "ii", func(x *execution, mod api.Module, args []uint64) uint64 { return x.textsGet(of(x), mod, args) })
 		export(name+"_sizes_get", "ii", func(x *execution, mod api.Module, args []uint64) uint64 { return x.sizesGet(of(x), mod, args) })
 	}
-	for name, params := range noFiles {
-		export(name, params, func(*execution, api.Module, []uint64) uint64 { return errnoBadf })
+	for name, f := range fileFunctions {
+		export(name, f.params, f.do)
 	}
 	_, err := b.Instantiate(ctx)
 	return err
 }
 
-// noFiles are functions that need a file or a folder, with their parameters: i for 32 bits, I for 64. A guest has none.
-var noFiles = map[string]string{
-	"fd_filestat_set_times":   "iIIi",
-	"fd_pread":                "iiiIi",
-	"fd_pwrite":               "iiiIi",
-	"path_create_directory":   "iii",
-	"path_filestat_get":       "iiiii",
-	"path_filestat_set_times": "iiiiIIi",
-	"path_link":               "iiiiiii",
-	"path_open":               "iiiiiIIii",
-	"path_readlink":           "iiiiii",
-	"path_remove_directory":   "iii",
-	"path_rename":             "iiiiii",
-	"path_symlink":            "iiiii",
-	"path_unlink_file":        "iii",
+// fileFunctions are those on files and folders, with their parameters: i for 32 bits, I for 64.
+var fileFunctions = map[string]struct {
+	params string
+	do     func(x *execution, mod api.Module, args []uint64) uint64
+}{
+	"fd_advise":               {"iIIi", (*execution).fdAdvise},
+	"fd_allocate":             {"iII", (*execution).fdAllocate},
+	"fd_datasync":             {"i", (*execution).fdSync},
+	"fd_fdstat_get":           {"ii", (*execution).fdFdstatGet},
+	"fd_fdstat_set_flags":     {"ii", (*execution).fdFdstatSetFlags},
+	"fd_fdstat_set_rights":    {"iII", (*execution).fdFdstatSetRights},
+	"fd_filestat_get":         {"ii", (*execution).fdFilestatGet},
+	"fd_filestat_set_size":    {"iI", (*execution).fdFilestatSetSize},
+	"fd_filestat_set_times":   {"iIIi", (*execution).fdFilestatSetTimes},
+	"fd_pread":                {"iiiIi", (*execution).fdPread},
+	"fd_prestat_dir_name":     {"iii", (*execution).fdPrestatDirName},
+	"fd_prestat_get":          {"ii", (*execution).fdPrestatGet},
+	"fd_pwrite":               {"iiiIi", (*execution).fdPwrite},
+	"fd_readdir":              {"iiiIi", (*execution).fdReaddir},
+	"fd_renumber":             {"ii", (*execution).fdRenumber},
+	"fd_seek":                 {"iIii", (*execution).fdSeek},
+	"fd_sync":                 {"i", (*execution).fdSync},
+	"fd_tell":                 {"ii", (*execution).fdTell},
+	"path_create_directory":   {"iii", (*execution).pathCreateDirectory},
+	"path_filestat_get":       {"iiiii", (*execution).pathFilestatGet},
+	"path_filestat_set_times": {"iiiiIIi", (*execution).pathFilestatSetTimes},
+	"path_link":               {"iiiiiii", (*execution).pathLink},
+	"path_open":               {"iiiiiIIii", (*execution).pathOpen},
+	"path_readlink":           {"iiiiii", (*execution).pathReadlink},
+	"path_remove_directory":   {"iii", (*execution).pathRemoveDirectory},
+	"path_rename":             {"iiiiii", (*execution).pathRename},
+	"path_symlink":            {"iiiii", (*execution).pathSymlink},
+	"path_unlink_file":        {"iii", (*execution).pathUnlinkFile},
 }
 
 // subscription is what a guest waits for, as WASI lays it out.
@@ -112,13 +149,13 @@ func (s subscription) wait(now moment) time.Duration {
 	return time.Duration(at)
 }
 
-// event writes what came of a subscription.
-func (s subscription) event(out []byte) {
+// event writes what came of a subscription; a file can be read and written at once.
+func (s subscription) event(out []byte, file bool) {
 	var e [eventSize]byte
 	copy(e[:8], s[:8])
 	e[10] = s.kind()
 	if s.kind() != waitClock {
-		if fd := s.fd(); fd >= fdCount || (fd == fdStdin) != (s.kind() == waitRead) {
+		if fd := s.fd(); !file && (fd >= fdCount || (fd == fdStdin) != (s.kind() == waitRead)) {
 			e[8] = errnoBadf
 		}
 		e[16] = 1 // byte at least can be read or written
@@ -158,7 +195,7 @@ func (x *execution) pollOneoff(mod api.Module, args []uint64) uint64 {
 	written := 0
 	x.each(list, func(s subscription) {
 		if s.wait(now) <= least {
-			s.event(events[written*eventSize:])
+			s.event(events[written*eventSize:], x.file(uint64(s.fd())) != nil)
 			written++
 		}
 	})

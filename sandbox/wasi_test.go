@@ -161,7 +161,7 @@ func wildNumber(next func() byte) int64 {
 }
 
 func FuzzHostCalls(f *testing.F) {
-	e := newEngine(f, Config{Calls: []string{"wcron_state"}, Clock: Clock{Sleep: func(context.Context, time.Duration) {}}})
+	e := newEngine(f, Config{Functions: []Function{stateCall}, Clock: Clock{Sleep: func(context.Context, time.Duration) {}}})
 	for seed := range byte(60) {
 		f.Add([]byte{seed, 7, 8, 9, 250, 16, 0, 0, 0, seed, 15, 15, 15, 15, 15, 15, 15, 15, 15, 70, 3, 4, seed, 16, 17, 18, 19, 20})
 	}
@@ -169,7 +169,7 @@ func FuzzHostCalls(f *testing.F) {
 		m := compile(t, e, hostCalls(e, plan))
 		defer m.Close(context.Background())
 		res := m.Run(context.Background(), Run{Timeout: patience, Args: []string{"a", ""}, Env: []string{"K=v"},
-			Stdin: strings.NewReader(string(plan)), Stdout: writerFunc(func(p []byte) (int, error) { return len(p), nil }), Calls: map[string]Call{"wcron_state": echo}})
+			Stdin: strings.NewReader(string(plan)), Stdout: writerFunc(func(p []byte) (int, error) { return len(p), nil }), Calls: map[string]Call{"wcron_state": blockCall(echo).call()}})
 		// An offset that means no block is the guest's trap; everything else answers.
 		if res.Outcome != OK && (res.Outcome != Trapped || !strings.Contains(res.Reason, "there is no block")) {
 			t.Fatalf("calls with any arguments came to %+v", res)

@@ -170,6 +170,8 @@ func (s *attested) Finalize(ctx context.Context, now time.Time, items []claims.F
 			s.w.tell(Commit, items[i].RunID, string(items[i].Outcome))
 		case claims.Dropped:
 			s.w.tell(Commit, items[i].RunID, string(claims.Discarded))
+		case claims.Conflicted:
+			s.w.tell(Commit, items[i].RunID, string(claims.Failed))
 		case claims.Fenced:
 			s.w.tell(Fenced, items[i].RunID, string(items[i].Outcome))
 		}

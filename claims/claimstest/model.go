@@ -30,6 +30,7 @@ type book struct {
 	outputs map[string][]byte
 	state   map[string]map[string]claims.StateEntry // by job and key
 	owners  []claims.Owner
+	grants  []decision
 	locks   map[string]*Model // owner and lane locks, and who holds them
 }
 
@@ -179,9 +180,16 @@ func (m *Model) Request(ctx context.Context, now time.Time, r claims.Request) er
 			j.Paused, j.ResumedAt, j.Reason = false, now, ""
 			m.changed(j)
 		}
-	case claims.Trigger:
-		s := claims.ManualSlot(r.Job, now, r.ID)
-		if m.find(s.ID) < 0 {
+	case claims.Trigger, claims.Start:
+		s, why := claims.ManualSlot(r.Job, now, r.ID), ""
+		if r.Kind == claims.Start {
+			s, why = claims.StartSlot(r.Job, now, r.ID), claims.StartRefusal(j.Job, r)
+		}
+		switch {
+		case m.find(s.ID) >= 0:
+		case why != "":
+			m.slot(s, claims.Skipped, why, "")
+		default:
 			m.slot(s, "", "", "")
 			m.rev++
 			m.pending = append(m.pending, claims.Pending{Slot: s, Attempt: 1, Due: now, Input: r.Input, By: r.By, Rev: m.rev})

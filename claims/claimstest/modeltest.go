@@ -452,6 +452,9 @@ func (p *player) operate() {
 
 func (p *player) triggerOne() {
 	r := claims.Request{Kind: claims.Trigger, Job: p.name(), ID: p.id()[:8], By: "ann", Input: []byte(`{"n":` + fmt.Sprint(p.rng.IntN(100)) + `}`)}
+	if p.rng.IntN(4) == 0 {
+		r = claims.Request{Kind: claims.Start, Job: r.Job, ID: p.id()[:8], By: "host", Reason: []string{"", "", "broken"}[p.rng.IntN(3)]}
+	}
 	for range 1 + p.rng.IntN(2) {
 		p.ask(r)
 	}

@@ -14,6 +14,7 @@ func pendingScenarios() []scenario {
 		{"ManualTwoInOneSecond", pendingManual},
 		{"ManualRetryKeepsInput", pendingManualRetry},
 		{"ManualOfPausedJob", pendingPaused},
+		{"StartOfAHost", pendingStart},
 		{"ClaimedOnce", pendingOnce},
 	}
 }
@@ -157,6 +158,33 @@ func pendingPaused(w *world) {
 		w.Errorf("job: %+v", j)
 	}
 	w.claimed(alpha, w.due("a"), claims.Stale)
+}
+
+// A start asks once, however often it is told, and only while the job may run.
+func pendingStart(w *world) {
+	w.minutely("a")
+	before := w.job("a")
+	ask := func(host, reason string) {
+		for range 2 {
+			w.must(w.s.Request(w.ctx, w.now, claims.Request{Kind: claims.Start, Job: "a", ID: host, By: host, Reason: reason}))
+		}
+	}
+	ask("one", "")
+	p := w.pending(1)[0]
+	if p.Slot != claims.StartSlot("a", w.now, "one") || p.Slot.Kind != claims.AtStart || p.By != "one" {
+		w.Errorf("pending: %+v", p)
+	}
+	w.finish(w.claimed(alpha, w.pendingItem(p), claims.Won).Token, claims.OK)
+	ask("one", "")
+	w.pending(0)
+	ask("two", "its module is broken")
+	w.request(claims.Request{Kind: claims.Pause, Job: "a", Reason: "holidays"})
+	ask("three", "")
+	w.pending(0)
+	w.verdict("a", map[claims.Verdict]int64{"ok": 1, claims.Skipped: 2})
+	if j := w.job("a"); !j.Next.Equal(before.Next) {
+		w.Errorf("the schedule has moved: %+v", j)
+	}
 }
 
 func pendingOnce(w *world) {

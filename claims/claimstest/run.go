@@ -35,6 +35,7 @@ func (h Harness) Run(t *testing.T) {
 		{"Claim", claimScenarios()},
 		{"Finalize", finalScenarios()},
 		{"State", stateScenarios()},
+		{"Grants", grantScenarios()},
 		{"Pending", pendingScenarios()},
 		{"Overlap", overlapScenarios()},
 		{"Request", requestScenarios()},

@@ -17,11 +17,51 @@ type gate struct {
 	path string
 	wait time.Duration
 	late *waiter // of an acquisition that was given up, and that is still in the kernel's queue
+
+	mu    sync.Mutex // guards what follows; others than the gate's goroutine look at it
+	since time.Time  // since when the lock is waited for, over acquisitions that were given up; zero: it is not
+	waits int64
+	total time.Duration // of the waits that are over
+}
+
+// busyNow and freeNow note when the lock begins and ends to be waited for.
+func (g *gate) busyNow() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.since.IsZero() {
+		g.since = time.Now() //nolint:forbidigo // how long this process waits is no time of the ledger
+		g.waits++
+	}
+}
+
+func (g *gate) freeNow() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.since.IsZero() {
+		g.total += time.Since(g.since)
+		g.since = time.Time{}
+	}
+}
+
+// LockWait implements claims.Waiting.
+func (s *Store) LockWait() claims.LockWait {
+	s.gate.mu.Lock()
+	w := claims.LockWait{Waits: s.gate.waits, Total: s.gate.total}
+	if !s.gate.since.IsZero() {
+		w.For = time.Since(s.gate.since)
+		w.Total += w.For
+	}
+	s.gate.mu.Unlock()
+	if w.For > 0 {
+		w.Holder = holder(s.gate.path)
+	}
+	return w
 }
 
 // waiter is a goroutine in the kernel's queue for the lock. The kernel gives nobody back from there before the lock is free, so a
 // waiter that was given up is used again by the next acquisition, and unlocks at once when nobody wants it any more.
 type waiter struct {
+	gate   *gate
 	lock   *flock.Flock
 	got    chan error // one element
 	mu     sync.Mutex // guards the two below
@@ -40,6 +80,7 @@ func (g *gate) acquire(hurry <-chan struct{}) (release func() error, err error) 
 		}
 		same, err := sameFile(lock, g.path)
 		if same && err == nil {
+			g.freeNow()
 			return lock.Unlock, nil
 		}
 		_ = lock.Unlock() // somebody has replaced the file: a lock on the old one excludes nobody
@@ -63,10 +104,11 @@ func (g *gate) take(timer *time.Timer, hurry <-chan struct{}) (*flock.Flock, err
 	if ok {
 		return lock, nil
 	}
+	g.busyNow()
 	w := g.late
 	g.late = nil
 	if w == nil || !w.want() {
-		w = &waiter{lock: newLock(g.path), got: make(chan error, 1), wanted: true}
+		w = &waiter{gate: g, lock: newLock(g.path), got: make(chan error, 1), wanted: true}
 		go w.run()
 	}
 	for {
@@ -106,6 +148,7 @@ func (w *waiter) run() {
 		w.got <- err
 	} else if err == nil {
 		_ = w.lock.Unlock() // nobody waits for it, and the file descriptor is closed either way
+		w.gate.freeNow()
 	}
 }
 

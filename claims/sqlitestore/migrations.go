@@ -4,7 +4,9 @@ package sqlitestore
 //
 // A host that is at work when another program brings its store up to date claims nothing any more, and still has to finish what it
 // has begun. So meta.oldest names the lowest version whose programs may close runs: a step that they would spoil raises it.
-func migrations() []string { return append([]string{schema1, schema2, schema3}, nextSchema()...) }
+func migrations() []string {
+	return append([]string{schema1, schema2, schema3, schemaGrants}, nextSchema()...)
+}
 
 // Times are milliseconds since 1970 in UTC, 0 for none.
 //

@@ -38,7 +38,13 @@ func (s *Store) Request(ctx context.Context, now time.Time, r claims.Request) er
 			}
 			job.Paused, job.ResumedAt, job.Reason = false, now, ""
 		case claims.Trigger:
-			return t.trigger(now, r)
+			return t.trigger(now, claims.ManualSlot(r.Job, now, r.ID), r)
+		case claims.Start:
+			slot := claims.StartSlot(r.Job, now, r.ID)
+			if why := claims.StartRefusal(job.Job, r); why != "" {
+				return t.skipStart(slot, why, r.By)
+			}
+			return t.trigger(now, slot, r)
 		default:
 			return fmt.Errorf("there is no request %q", r.Kind)
 		}
@@ -46,9 +52,17 @@ func (s *Store) Request(ctx context.Context, now time.Time, r claims.Request) er
 	})
 }
 
+// skipStart records that a host's start had no run of a job.
+func (t *tx) skipStart(slot claims.Slot, why, by string) error {
+	fresh, err := t.open(slot, nil, by)
+	if fresh && err == nil {
+		_, err = t.exec(setVerdict, slot.ID, string(claims.Skipped), why)
+	}
+	return err
+}
+
 // trigger records the slot with its pending row. The same request made twice is one slot.
-func (t *tx) trigger(now time.Time, r claims.Request) error {
-	slot := claims.ManualSlot(r.Job, now, r.ID)
+func (t *tx) trigger(now time.Time, slot claims.Slot, r claims.Request) error {
 	fresh, err := t.open(slot, r.Input, r.By)
 	if !fresh || err != nil {
 		return err

@@ -18,8 +18,9 @@ import (
 // jobKeys are the keys of a job that add and edit set. Their names and meaning are those of the configuration.
 type jobKeys struct {
 	Plugin        *string           `placeholder:"FILE" help:"The module in the plugin folder."`
-	Schedule      *string           `placeholder:"EXPR" help:"When it runs, such as \"0 9 * * MON-FRI\", \"@daily\" or \"@every 90s\"."`
+	Schedule      []string          `sep:"none" placeholder:"EXPR" help:"When it runs, such as \"0 9 * * MON-FRI\", \"@daily\" or \"@every 90s\"; give it once for each of several."`
 	Timezone      *string           `placeholder:"ZONE" help:"The zone that the schedule is read in, such as Europe/Berlin."`
+	DST           *string           `name:"dst" placeholder:"once|skip|both" help:"What fixed times do when the clock changes."`
 	Timeout       *config.Duration  `placeholder:"TIME" help:"How long a run may take; 0: no limit."`
 	StartTimeout  *config.Duration  `placeholder:"TIME" help:"How long a due run may wait for its start."`
 	Memory        *config.Size      `placeholder:"SIZE" help:"The most memory of a run, such as 64MiB."`
@@ -46,9 +47,12 @@ type jobKeys struct {
 // job is the flags as a layer of configuration.
 func (k *jobKeys) job(a *app, f *config.File) (config.Job, error) {
 	j := config.Job{
-		Plugin: k.Plugin, Schedule: k.Schedule, Timezone: k.Timezone, Timeout: k.Timeout, StartTimeout: k.StartTimeout, Memory: k.Memory,
+		Plugin: k.Plugin, Timezone: k.Timezone, DST: k.DST, Timeout: k.Timeout, StartTimeout: k.StartTimeout, Memory: k.Memory,
 		Fuel: k.Fuel, Output: k.Output, StateSize: k.StateSize, Entry: k.Entry, Args: k.Arg, Env: k.Env, Missed: k.Missed, Retries: k.Retries, Backoff: k.Backoff,
 		RetryOn: k.RetryOn, Overlap: k.Overlap, QueueLimit: k.QueueLimit, MaxConcurrent: k.MaxConcurrent, Repeat: k.Repeat, HistoryRuns: k.HistoryRuns, HistoryBytes: k.HistoryBytes, Description: k.Description,
+	}
+	if len(k.Schedule) > 0 {
+		j.Schedule = new(strings.Join(k.Schedule, "\n"))
 	}
 	if j.Plugin != nil {
 		j.Plugin = new(inFolder(f.Plugins, *j.Plugin))
@@ -154,7 +158,7 @@ func told(ctx context.Context, a *app, f *config.File, name, action string, next
 	if out.NextAt != nil {
 		fmt.Fprintf(a.stdout, "next at %s, %s\n", stamp(next, next.Location()), relative(next, a.now()))
 	} else if action != "removed" {
-		fmt.Fprintf(a.stdout, "it runs when asked for: wcron run %s\n", name)
+		fmt.Fprintf(a.stdout, "it has no time ahead; wcron run %s runs it now\n", name)
 	}
 	return nil
 }
@@ -196,7 +200,10 @@ func sound(a *app, f *config.File, name string, j *config.Job, fresh bool) (next
 		return next, nil
 	}
 	now := a.now().Truncate(time.Second)
-	opt := schedule.Options{Location: loc, LocationSet: asked, Name: name, Anchor: now}
+	opt := schedule.Options{Location: loc, LocationSet: asked, Name: name, Anchor: now, DST: schedule.DST(own(p, "dst", p.Settings.DST))}
+	if j.DST != nil {
+		opt.DST = schedule.DST(*j.DST)
+	}
 	if fresh {
 		opt.Now = now
 	}
@@ -207,13 +214,27 @@ func sound(a *app, f *config.File, name string, j *config.Job, fresh bool) (next
 	for _, w := range spec.Warnings() {
 		fmt.Fprintf(a.stderr, "note: %s\n", w)
 	}
-	if next = spec.Next(now); next.IsZero() && fresh {
+	if next = spec.Next(now); next.IsZero() && fresh && !spec.Reboot() {
 		return next, usage("schedule %q: it is never due", text)
 	}
-	if j.Schedule != nil && strings.HasPrefix(strings.TrimSpace(text), "@in") {
-		j.Schedule = new("@at " + next.Format(time.RFC3339))
+	if j.Schedule != nil {
+		j.Schedule = new(dated(text, opt))
 	}
 	return next, nil
+}
+
+// dated is the text of some schedules with the time of each that counts from now.
+func dated(text string, opt schedule.Options) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		if !strings.HasPrefix(strings.TrimSpace(line), "@in") {
+			continue
+		}
+		if one, err := schedule.Parse(line, opt); err == nil && one.Kind() == schedule.At {
+			lines[i] = "@at " + one.Next(opt.Anchor).Format(time.RFC3339)
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // own is a value that a module says of itself, in its manifest or sidecar.
@@ -288,7 +309,7 @@ func (c *editCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		next, err := sound(a, f, c.Name, &j, given.Schedule != nil || given.Timezone != nil)
+		next, err := sound(a, f, c.Name, &j, given.Schedule != nil || given.Timezone != nil || given.DST != nil)
 		if err != nil {
 			return err
 		}
@@ -333,6 +354,7 @@ func unsetters() map[string]func(*config.Job) {
 		"plugin":         func(j *config.Job) { j.Plugin = nil },
 		"schedule":       func(j *config.Job) { j.Schedule = nil },
 		"timezone":       func(j *config.Job) { j.Timezone = nil },
+		"dst":            func(j *config.Job) { j.DST = nil },
 		"timeout":        func(j *config.Job) { j.Timeout = nil },
 		"start_timeout":  func(j *config.Job) { j.StartTimeout = nil },
 		"memory":         func(j *config.Job) { j.Memory = nil },

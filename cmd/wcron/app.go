@@ -73,6 +73,11 @@ type grammar struct {
 
 	operatorCommands
 
+	Simulate simulateCmd `cmd:"" help:"Play the jobs on a virtual clock: what would run, wait, be skipped or missed over a year."`
+
+	Inspect inspectCmd `cmd:"" help:"Say all that is known of a module, without compiling it: settings, imports, requests, next times."`
+	Pack    packCmd    `cmd:"" help:"Put a manifest into a module."`
+	New     newCmd     `cmd:"" help:"Make a project for a job, in Go, C or Rust."`
 	Check   checkCmd   `cmd:"" help:"Say everything that is wrong with the configuration and the plugins, without running any."`
 	Exec    execCmd    `cmd:"" help:"Run one module once in the sandbox."`
 	Doctor  doctorCmd  `cmd:"" help:"Say whether this machine tells its processes apart."`

@@ -123,6 +123,9 @@ func (c *checked) host(path string, now time.Time, only func(file string) bool) 
 	if set == nil {
 		return nil
 	}
+	if only == nil && openMetrics(set.File) {
+		c.found = append(c.found, finding{File: set.File.Path, What: "metrics: " + openReason, Remedy: openRemedy, Severity: "warning"})
+	}
 	for _, j := range set.Jobs {
 		if only != nil && !only(j.Plugin) && !only(filepath.Join(set.File.JobsDir, j.Name+".toml")) {
 			continue
@@ -198,12 +201,8 @@ func (c *checked) alone(path string, limits config.Limits, now time.Time) (err e
 		return usage("make a folder to check %s in: %w", path, err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	folder, hostFile := filepath.Join(dir, "plugins"), filepath.Join(dir, "wcron.toml")
-	err = errors.Join(os.Mkdir(folder, 0o700), os.WriteFile(hostFile, config.EncodeLimits(limits), 0o600), stand(path, folder))
-	sidecar := strings.TrimSuffix(path, ".wasm") + ".toml"
-	if _, e := os.Stat(sidecar); e == nil {
-		err = errors.Join(err, stand(sidecar, folder))
-	}
+	folder := filepath.Join(dir, "plugins")
+	hostFile, err := folderOfOne(dir, path, limits)
 	if err != nil {
 		return usage("check %s: %w", path, err)
 	}
@@ -220,6 +219,17 @@ func (c *checked) alone(path string, limits config.Limits, now time.Time) (err e
 	}
 	c.jobs += one.jobs
 	return nil
+}
+
+// folderOfOne makes a host file in dir whose plugin folder has a module and its sidecar alone.
+func folderOfOne(dir, path string, limits config.Limits) (hostFile string, err error) {
+	folder, hostFile := filepath.Join(dir, "plugins"), filepath.Join(dir, "wcron.toml")
+	err = errors.Join(os.Mkdir(folder, 0o700), os.WriteFile(hostFile, config.EncodeLimits(limits), 0o600), stand(path, folder))
+	sidecar := strings.TrimSuffix(path, ".wasm") + ".toml"
+	if _, e := os.Stat(sidecar); e == nil {
+		err = errors.Join(err, stand(sidecar, folder))
+	}
+	return hostFile, err
 }
 
 // stand puts a link to a file into a folder, or a copy where links are not to be had.

@@ -34,7 +34,7 @@ func shape(j plugins.Job, lim meter.Limits) []finding {
 	foreign := map[string][]string{}
 	var from []string
 	for _, i := range info.Imports {
-		if i.Module == wasi {
+		if plugins.Known(i) {
 			continue
 		}
 		if foreign[i.Module] == nil {

@@ -20,7 +20,14 @@ func warnings(set *plugins.Set, j plugins.Job, now time.Time) []finding {
 		if remedy == "" {
 			remedy = "see wcron next " + j.Name + " for when it is due"
 		}
-		warn("schedule", "schedule "+quotedText(j.ScheduleText)+": "+what, remedy)
+		warn("schedule", "schedule "+quotedText(strings.ReplaceAll(j.ScheduleText, "\n", "; "))+": "+what, remedy)
+	}
+	for _, u := range j.Unused {
+		what, remedy, _ := strings.Cut(u, "; ")
+		warn("request", what, remedy)
+	}
+	if len(j.Access.Denied) > 0 && j.Settings.Grant != nil {
+		warn("grant", "it is not granted "+strings.Join(plugins.Words(j.Access.Denied), "; "), "add that to its grant, if it is to be")
 	}
 	timeout := j.Settings.Timeout
 	if timeout == 0 && set.File.MaxRuns > 0 {
@@ -30,10 +37,12 @@ func warnings(set *plugins.Set, j plugins.Job, now time.Time) []finding {
 	if j.Schedule == nil {
 		return out
 	}
-	if j.Schedule.Kind() == schedule.At {
-		if j.Schedule.Next(now).IsZero() {
-			warn("schedule", "its one time has passed", "give it another schedule, or remove the job")
+	if j.Schedule.Next(now).IsZero() && !j.Schedule.Reboot() {
+		what := "its last time has passed"
+		if j.Schedule.Kind() == schedule.At {
+			what = "its one time has passed"
 		}
+		warn("schedule", what, "give it another schedule, or remove the job")
 		return out
 	}
 	// A default is nobody's wish for this job, and most runs end well before it.

@@ -53,8 +53,12 @@ func blame(err error, module int) int {
 
 // sandboxConfig is what the host file says of modules. An empty cache folder is one that goes with the process.
 func (a *app) sandboxConfig(f *config.File, cache string) sandbox.Config {
+	calls, err := capability.Functions(nil)
+	if err != nil {
+		panic(err) // only functions of an embedder can be refused
+	}
 	return sandbox.Config{
-		CacheDir: cache, Calls: []string{capability.StateCall}, Limits: plugins.Limits(f.Limits),
+		CacheDir: cache, Functions: calls, Limits: plugins.Limits(f.Limits),
 		Compiler: a.compiler(), CompileTimeout: f.CompileTimeout, CompileMemory: f.CompileMemory,
 	}
 }

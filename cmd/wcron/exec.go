@@ -175,7 +175,7 @@ func (c *execCmd) order(s config.Settings, stdin io.Reader) sandbox.Run {
 	run := sandbox.Run{
 		Args: append([]string{name}, s.Args...), Stdin: stdin, Entry: s.Entry, Memory: s.Memory, Fuel: uint64(s.Fuel), Timeout: s.Timeout,
 		Env:   []string{"WCRON_JOB=" + name},
-		Calls: map[string]sandbox.Call{capability.StateCall: capability.NewState(nil, 0).Call},
+		Calls: capability.NewDoor(capability.Setup{RunInfo: capability.RunInfo{Job: name}, State: capability.NewState(nil, 0)}).Calls(),
 	}
 	if len(c.Arg) > 0 {
 		run.Args = append(run.Args[:1], c.Arg...)

@@ -133,9 +133,12 @@ func runNote(r admin.Run, now time.Time) string {
 	if r.Attempt > 1 {
 		add("attempt %d", r.Attempt)
 	}
-	if r.Manual {
+	switch {
+	case r.AtStart:
+		add("at the start of a host (@reboot)")
+	case r.Manual:
 		add("by hand")
-	} else if r.LatenessMS != nil && *r.LatenessMS >= lateEnough {
+	case r.LatenessMS != nil && *r.LatenessMS >= lateEnough:
 		add("started %s late", took(r.LatenessMS))
 	}
 	evidence := text(r.Evidence)

@@ -16,7 +16,8 @@ type listCmd struct {
 // Help implements kong.HelpProvider.
 func (*listCmd) Help() string {
 	return "The first line says which host runs the jobs, or since when none does. " +
-		"States: active, manual (it has no schedule), compiling, broken, paused, disabled (its guest asked for it with exit code 78), done.\n\n" +
+		"States: active, manual (it has no schedule), compiling, broken, pending (nobody has approved what its plugin asks for), denied, paused, disabled (its guest " +
+		"asked for it with exit code 78), done. The reason says what to do about it.\n\n" +
 		"Exit codes: 0 done, 2 usage or configuration, 3 the ledger or the host could not be reached."
 }
 
@@ -82,6 +83,9 @@ func header(a *app, o *operator) {
 		}
 		fmt.Fprintln(a.stdout)
 	}
+	for _, why := range s.NotReady {
+		fmt.Fprintln(a.stdout, a.paint(yellow, "it cannot start runs now: "+printable(why)))
+	}
 	fmt.Fprintf(a.stdout, "%s\n", a.paint(faint, "times without a zone are in "+s.Timezone))
 }
 
@@ -143,7 +147,7 @@ func scheduleText(j admin.Job, zone string) string {
 }
 
 func nextText(j admin.Job, now time.Time) string {
-	if j.NextAt == nil || j.State == "paused" || j.State == "disabled" || j.State == "broken" {
+	if j.NextAt == nil || j.State == "paused" || j.State == "disabled" || j.State == "broken" || j.State == admin.Pending || j.State == admin.Denied {
 		return "" // that slot will not run
 	}
 	if late := now.Sub(*j.NextAt); late > time.Second {

@@ -16,29 +16,31 @@ import (
 
 type nextCmd struct {
 	What string `arg:"" optional:"" name:"job|expr" help:"A job, or a schedule such as \"0 9 * * MON-FRI\". Default: all jobs."`
-	N    int    `name:"count" short:"n" default:"5" help:"How many times."`
-	TZ   string `name:"tz" placeholder:"ZONE" help:"Read the schedule, and show times, in this zone."`
+	N    int    `name:"count" short:"n" default:"20" help:"How many times."`
+	TZ   string `name:"tz" placeholder:"ZONE" help:"Show times in this zone, and read a schedule that names none in it. Default: the job's zone, or the machine's."`
+	DST  string `name:"dst" default:"once" enum:"once,skip,both" help:"What fixed times of a schedule do when the clock changes: once, skip or both. A job has its own."`
 	From string `placeholder:"TIME" help:"Times after this one, itself excluded: 2026-03-08, 2026-03-08T02:30 or RFC 3339. Default: now."`
 }
 
 // Help implements kong.HelpProvider.
 func (*nextCmd) Help() string {
-	return "A schedule is anything that the key schedule takes; it needs no configuration.\n\n" +
+	return "A schedule is anything that the key schedule takes, several with semicolons between them; it needs no configuration. " +
+		"A note says where a change of the clock moved, dropped or doubled a time, and why; a time that does not run has a line of its own, which does not count.\n\n" +
 		"Exit codes: 0 done, 1 there is no such job, 2 usage, configuration or a schedule that cannot be read, 3 the ledger could not be reached."
 }
 
 // occurrence is one time at which something is due.
 type occurrence struct {
-	At   time.Time `json:"at"` // in the zone of the schedule
+	At   time.Time `json:"at"` // in the zone of --tz, of the job, or of the schedule
 	UTC  time.Time `json:"utc"`
-	Note *string   `json:"note"`
-	Job  *string   `json:"job"`
+	Note *string   `json:"note"` // null: a time like any other
+	Job  *string   `json:"job"`  // null: the schedule on the command line
 }
 
-// source is a schedule with what is to be said of its times.
+// times is a schedule with what is to be said of its times.
 type times struct {
 	job  string
-	next func(time.Time) time.Time
+	spec *schedule.Spec
 	loc  *time.Location
 	note string
 }
@@ -61,7 +63,7 @@ func (c *nextCmd) Run(ctx context.Context, a *app) error {
 	}
 	err := a.withOperator(ctx, func(o *operator) error { return c.jobs(ctx, a, o) })
 	if c.What != "" && (errors.Is(err, claims.ErrNoJob) || exitCode(err) == exitUsage) && a.config == "" {
-		if _, bad := schedule.Parse(c.What, schedule.Options{Now: a.now()}); bad == nil {
+		if _, bad := schedule.Parse(c.What, schedule.Options{Now: a.now().Truncate(time.Second)}); bad == nil {
 			return c.expression(a, zone)
 		}
 	}
@@ -98,14 +100,26 @@ func (c *nextCmd) expression(a *app, loc *time.Location) error {
 	if err != nil {
 		return err
 	}
-	spec, err := schedule.Parse(c.What, schedule.Options{Location: loc, LocationSet: c.TZ != "", Now: a.now().Truncate(time.Second)})
+	spec, err := schedule.Parse(c.What, schedule.Options{Location: loc, Now: a.now().Truncate(time.Second), DST: schedule.DST(c.DST)})
 	if err != nil {
 		return usage("%q is neither a job nor a schedule: %w", c.What, err)
 	}
-	for _, w := range spec.Warnings() {
-		fmt.Fprintf(a.stderr, "note: %s\n", w)
+	t := times{spec: spec, loc: loc}
+	if c.TZ == "" {
+		t.loc = spec.Location()
 	}
-	return c.show(a, from, []times{{next: spec.Next, loc: spec.Location()}}, false)
+	warn(a, "", spec)
+	return c.show(a, from, []times{t}, false)
+}
+
+// warn tells what may not be meant.
+func warn(a *app, job string, spec *schedule.Spec) {
+	if job != "" {
+		job = "job " + job + ": "
+	}
+	for _, w := range spec.Warnings() {
+		fmt.Fprintf(a.stderr, "note: %s%s\n", job, w)
+	}
 }
 
 // jobs shows the times of one job, or of all of them.
@@ -151,22 +165,33 @@ func (c *nextCmd) timesOf(ctx context.Context, a *app, o *operator, j admin.Job)
 	if err != nil && !errors.Is(err, claims.ErrNoJob) {
 		return times{}, err
 	}
-	zone := j.Timezone
-	if c.TZ != "" {
-		zone = c.TZ
-	}
 	if row.Anchor.IsZero() || row.Schedule == "" {
 		row.Anchor = a.now()
 	}
-	next, err := host.Occurrences(claims.Job{Name: j.Job, Schedule: *j.Schedule, Timezone: zone, Anchor: row.Anchor})
+	// The schedule as it is defined now; the ledger may still have an earlier one.
+	def := host.Job{Name: j.Job, Schedule: *j.Schedule, Timezone: j.Timezone, DST: schedule.DST(j.DST)}
+	put, err := def.Registration(row.Anchor)
 	if err != nil {
 		return times{}, exitError{exitUsage, err}
+	}
+	spec, err := host.ScheduleOf(claims.Job{Name: j.Job, Schedule: put.Schedule, Timezone: put.Timezone, Anchor: row.Anchor})
+	if err != nil {
+		return times{}, exitError{exitUsage, err}
+	}
+	if c.What != "" {
+		for _, w := range j.Warnings {
+			fmt.Fprintf(a.stderr, "note: job %s: %s\n", j.Job, w)
+		}
+	}
+	zone := j.Timezone
+	if c.TZ != "" {
+		zone = c.TZ
 	}
 	loc, err := time.LoadLocation(zone)
 	if err != nil {
 		loc = time.UTC
 	}
-	t := times{job: j.Job, next: next, loc: loc}
+	t := times{job: j.Job, spec: spec, loc: loc}
 	if j.State != "active" {
 		t.note = "the job is " + j.State
 	}
@@ -175,49 +200,32 @@ func (c *nextCmd) timesOf(ctx context.Context, a *app, o *operator, j admin.Job)
 
 // show merges the times of all schedules and prints the first of them.
 func (c *nextCmd) show(a *app, from time.Time, all []times, named bool) error {
-	due := make([]time.Time, len(all))
+	due, before := make([]time.Time, len(all)), make([]time.Time, len(all))
 	for i, s := range all {
-		due[i] = s.next(from)
+		due[i], before[i] = s.spec.Next(from), from
 	}
-	now := a.now()
-	t := table{heads: []string{"LOCAL", "UTC", "WHEN", "JOB", "NOTE"}}
+	p := &timetable{app: a, named: named, now: a.now(), table: table{heads: []string{"LOCAL", "UTC", "WHEN", "JOB", "NOTE"}}}
 	shown := 0
-	before := make([]time.Time, len(all))
 	for ; shown < c.N; shown++ {
 		i := earliest(due)
 		if i < 0 {
 			break
 		}
-		s := all[i]
-		at := due[i].In(s.loc)
-		if before[i].IsZero() {
-			before[i] = from.In(s.loc)
+		if err := p.add(all[i], before[i], due[i]); err != nil {
+			return err
 		}
-		line := occurrence{At: at, UTC: at.UTC(), Note: noteOf(s, before[i], at)}
-		before[i] = at
-		due[i] = s.next(due[i])
-		if s.job != "" {
-			line.Job = &s.job
-		}
-		if a.json {
-			if err := a.emit(line); err != nil {
-				return err
-			}
-			continue
-		}
-		job := ""
-		if named {
-			job = s.job
-		}
-		t.row(at.Format("Mon 2006-01-02 15:04:05 MST"), at.UTC().Format("2006-01-02 15:04:05"), relative(at, now.In(s.loc)), job, text(line.Note))
+		before[i], due[i] = due[i], all[i].spec.Next(due[i])
 	}
 	if a.json {
 		return nil
 	}
 	if shown > 0 {
-		a.write(t)
+		a.write(p.table)
 	}
 	if shown < c.N {
+		if slices.ContainsFunc(all, func(t times) bool { return t.spec.Reboot() }) {
+			fmt.Fprintln(a.stdout, "with @reboot it runs when a host starts")
+		}
 		fmt.Fprintln(a.stdout, "it is never due after that")
 	}
 	return nil
@@ -231,20 +239,4 @@ func earliest(due []time.Time) int {
 		}
 	}
 	return best
-}
-
-// noteOf tells of a changed clock between two times, and what is to be said of all times of a schedule.
-func noteOf(s times, before, at time.Time) *string {
-	var notes []string
-	if s.note != "" {
-		notes = append(notes, s.note)
-	}
-	_, was := before.Zone()
-	if _, is := at.Zone(); is != was {
-		notes = append(notes, fmt.Sprintf("the clock has changed from UTC%s to UTC%s", before.Format("-07:00"), at.Format("-07:00")))
-	}
-	if len(notes) == 0 {
-		return nil
-	}
-	return new(strings.Join(slices.Compact(notes), "; "))
 }

@@ -121,6 +121,7 @@ func (o *operator) find(ctx context.Context, now func() time.Time) error {
 	if err != nil {
 		return err
 	}
+	source.Records(recordsOf(o.store))
 	o.set = source.Snapshot()
 	list := hostJobs(o.set)
 	direct := admin.NewDirect(admin.Config{
@@ -129,6 +130,7 @@ func (o *operator) find(ctx context.Context, now func() time.Time) error {
 			j, _ := o.set.Job(name)
 			return j.Settings.Plugin
 		},
+		Access: func(name string) (*admin.Access, string) { return accessView(o.set, name) },
 	})
 	if o.status, err = direct.Status(ctx); err != nil {
 		return unreachable(err)

@@ -11,8 +11,12 @@ type operatorCommands struct {
 	Add     addCmd     `cmd:"" help:"Define a job, in jobs.d beside the host file."`
 	Edit    editCmd    `cmd:"" help:"Change keys of a job in jobs.d."`
 	Rm      rmCmd      `cmd:"" help:"Remove a job from jobs.d."`
+	Approve approveCmd `cmd:"" help:"Let a job do what its plugin asks for."`
+	Deny    denyCmd    `cmd:"" help:"Keep a version of a plugin from running."`
+	Grants  grantsCmd  `cmd:"" help:"Show what was decided about plugins, or print it as configuration."`
 	History historyCmd `cmd:"" help:"Show the runs, or the slots and what became of each."`
 	Logs    logsCmd    `cmd:"" help:"Print what a run wrote."`
+	Metrics metricsCmd `cmd:"" help:"Print what a running host has counted."`
 	Audit   auditCmd   `cmd:"" help:"Check the ledger: every slot has exactly one verdict, every claim an owner."`
 	Backup  backupCmd  `cmd:"" help:"Write the ledger with all outputs into a file, while hosts run."`
 	Restore restoreCmd `cmd:"" help:"Put a backup into a state folder that nobody uses."`

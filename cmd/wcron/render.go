@@ -148,7 +148,7 @@ func outcomeColour(word string) string {
 		return green
 	case "failed", "timeout", "trapped", "orphaned", "broken", "disabled":
 		return red
-	case "killed", "missed", "skipped", "discarded", "paused", "compiling":
+	case "killed", "missed", "skipped", "discarded", "paused", "compiling", "pending", "denied":
 		return yellow
 	}
 	return ""

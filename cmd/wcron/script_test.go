@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,6 +60,13 @@ func makeGuest(ts *testscript.TestScript, neg bool, args []string) {
 		"third":   func() []byte { return guest.FailUntil(3) },
 	}
 	make, ok := kinds[args[0]]
+	if text, says := strings.CutPrefix(args[0], "say:"); says {
+		make, ok = func() []byte { return guest.Greet(text) }, true
+	}
+	if from, imports := strings.CutPrefix(args[0], "import:"); imports {
+		module, name, _ := strings.Cut(from, "/")
+		make, ok = func() []byte { return guest.Importing("extism:host/"+module, name) }, true
+	}
 	if !ok {
 		ts.Fatalf("there is no guest %q", args[0])
 	}

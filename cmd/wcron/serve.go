@@ -15,6 +15,7 @@ import (
 	"github.com/wcron/wcron/claims/sqlitestore"
 	"github.com/wcron/wcron/config"
 	"github.com/wcron/wcron/host"
+	"github.com/wcron/wcron/metrics"
 	"github.com/wcron/wcron/plugins"
 )
 
@@ -57,7 +58,8 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 	if err := usable(set); err != nil {
 		return err
 	}
-	s := &server{app: a, log: c.logger(a), ending: ending, source: newJobSource(source), file: set.File, place: placeOf(set.File)}
+	s := &server{app: a, log: c.logger(a), ending: ending, source: newJobSource(source), file: set.File, place: placeOf(set.File),
+		metrics: metrics.New(), newSet: make(chan struct{}, 1)}
 	s.store, err = sqlitestore.Open(ctx, sqlitestore.Config{Dir: s.place.state})
 	if err != nil {
 		return unreachable(err)
@@ -67,6 +69,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 			err = unreachable(closing)
 		}
 	}()
+	source.Records(recordsOf(s.store))
 	return s.serve(ctx)
 }
 
@@ -100,7 +103,10 @@ type server struct {
 	store  *sqlitestore.Store
 	host   *host.Host
 	ending chan os.Signal
+	newSet chan struct{} // one value: there is a set that accept has not seen
 	told   teller
+
+	metrics *metrics.Metrics
 }
 
 // serve runs until ctx ends, which begins the drain, and the drain is over.
@@ -119,7 +125,7 @@ func (s *server) serve(ctx context.Context) error {
 	if err != nil {
 		s.log.Warn("no_socket", "error", err, "remedy", "commands go through the ledger instead, and logs -f reads the spool")
 	}
-	cfg.Socket = socket
+	cfg.Socket, cfg.OnEvent = socket, s.metrics.Observe
 	if s.host, err = host.New(cfg); err != nil {
 		err = fmt.Errorf("make the host: %w", err)
 		if listener != nil {
@@ -129,15 +135,17 @@ func (s *server) serve(ctx context.Context) error {
 	}
 	s.log.Info("serving", "file", set.File.Path, "plugins", set.File.Plugins, "jobs", len(set.Jobs), "zone", set.Zone.Name, "zone_from", set.Zone.From,
 		"state", s.place.state, "socket", socket, "memory_budget", cfg.MemoryBudget, "instance", cfg.Instance)
-	s.told.tell(s.log, set)
+	s.metrics.Watch(s.host)
+	s.metrics.Configuration(len(set.Problems), s.told.tell(s.log, set))
 
 	around, stop := context.WithCancel(context.WithoutCancel(ctx)) // what goes on while the host drains
 	defer stop()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop()
+	api := admin.NewServed(s.admin(), s.host)
+	wg.Go(func() { s.probes(around, api) })
 	if listener != nil {
-		api := admin.NewServed(s.admin(), s.host)
 		wg.Go(func() {
 			if err := admin.Serve(around, listener, admin.Handler(api)); err != nil {
 				s.log.Error("socket", "error", err)
@@ -150,6 +158,7 @@ func (s *server) serve(ctx context.Context) error {
 		}
 	})
 	wg.Go(func() { s.source.follow(around, s.changed) })
+	wg.Go(func() { s.accept(around) })
 	wg.Go(func() { s.signals(around, ctx) })
 	wg.Go(func() { s.beats(around, ctx) })
 	if err := s.host.Run(ctx); err != nil {
@@ -178,11 +187,12 @@ func (a *app) hostConfig(f *config.File, p place) host.Config {
 func (s *server) admin() admin.Config {
 	return admin.Config{
 		Store: s.store, Jobs: s.source.Jobs, Source: s.file.Path, Zone: func() string { return s.source.Snapshot().Zone.Name }, Spool: s.place.spool,
-		Reload: s.source.Reload,
+		Reload: s.source.Reload, Metrics: s.metrics.Write,
 		Plugin: func(name string) string {
 			j, _ := s.source.Snapshot().Job(name)
 			return j.Settings.Plugin
 		},
+		Access: func(name string) (*admin.Access, string) { return accessView(s.source.Snapshot(), name) },
 	}
 }
 
@@ -218,7 +228,11 @@ func (s *server) signals(until, ctx context.Context) {
 
 // changed is told of each new set.
 func (s *server) changed(set *plugins.Set) {
-	s.told.tell(s.log, set)
+	s.metrics.Configuration(len(set.Problems), s.told.tell(s.log, set))
+	select {
+	case s.newSet <- struct{}{}:
+	default:
+	}
 	if keys := restarts(s.file, set.File); !s.told.same("restart", keys) && len(keys) > 0 {
 		s.log.Warn("restart_needed", "keys", strings.Join(keys, " "), "reason", "their new values hold once wcron serve is started again")
 	}

@@ -16,17 +16,20 @@ import (
 type teller struct {
 	mu    sync.Mutex
 	known map[config.Problem]bool
+	warns map[[2]string]bool // by job and warning
 	lists map[string]string
 }
 
-// tell logs how the problems of a set differ from those of the set before.
-func (t *teller) tell(log *slog.Logger, set *plugins.Set) {
+// tell logs how the problems of a set differ from those of the set before, and what is new of warnings about schedules. It reports
+// whether there are new problems.
+func (t *teller) tell(log *slog.Logger, set *plugins.Set) (fresh bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := map[config.Problem]bool{}
 	for _, p := range set.Problems {
 		if !t.known[p] && !now[p] {
 			log.Warn("problem", attributes(p)...)
+			fresh = true
 		}
 		now[p] = true
 	}
@@ -37,6 +40,18 @@ func (t *teller) tell(log *slog.Logger, set *plugins.Set) {
 		}
 	}
 	t.known = now
+	warns := map[[2]string]bool{}
+	for _, j := range set.Jobs {
+		for _, w := range j.Warnings {
+			key := [2]string{j.Name, w}
+			if !t.warns[key] && !warns[key] {
+				log.Warn("schedule_warning", "job", j.Name, "schedule", strings.ReplaceAll(j.ScheduleText, "\n", "; "), "what", w)
+			}
+			warns[key] = true
+		}
+	}
+	t.warns = warns
+	return fresh
 }
 
 // same reports whether a list is the one that was given under that name before, and keeps it.

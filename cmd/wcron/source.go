@@ -12,6 +12,7 @@ import (
 	"github.com/wcron/wcron/config"
 	"github.com/wcron/wcron/host"
 	"github.com/wcron/wcron/plugins"
+	"github.com/wcron/wcron/schedule"
 )
 
 // place is where a configuration keeps things: all of it below the state folder.
@@ -107,12 +108,13 @@ func hostJob(j plugins.Job) host.Job {
 		Module:       host.Module{Digest: j.Digest, Load: j.Load},
 		Schedule:     j.ScheduleText,
 		Timezone:     j.Timezone,
+		DST:          schedule.DST(s.DST),
 		Timeout:      s.Timeout,
 		StartTimeout: s.StartTimeout,
 		Memory:       s.Memory,
 		Fuel:         s.Fuel,
 		Output:       s.Output,
-		State:        s.StateSize,
+		State:        max(s.StateSize, j.Access.Allowed.State),
 		Entry:        s.Entry,
 		Args:         s.Args,
 		Env:          s.Env,
@@ -128,7 +130,7 @@ func hostJob(j plugins.Job) host.Job {
 		out.Timeout = host.Unlimited
 	}
 	switch j.State {
-	case plugins.Broken:
+	case plugins.Broken, plugins.Pending, plugins.Denied:
 		out.Broken = advice(j.Reason, j.Remedy)
 	case plugins.Waiting:
 		out.Unready = j.Reason

@@ -138,3 +138,10 @@ func Grow(pages uint32) []byte {
 	m.Memory(1, asm.NoMax)
 	return m.Bytes()
 }
+
+// Importing imports a function of the type (i64) -> i64, and returns at once.
+func Importing(module, name string) []byte {
+	p := newProgram()
+	p.Import(module, name, []asm.Type{i64}, []asm.Type{i64})
+	return p.main(nil)
+}

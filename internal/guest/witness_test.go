@@ -24,8 +24,11 @@ type rig struct {
 func newRig(t *testing.T, wasm []byte) *rig {
 	ctx := context.Background()
 	r := &rig{t: t, state: map[string][]byte{}}
-	var err error
-	r.e, err = sandbox.New(ctx, sandbox.Config{Calls: []string{capability.StateCall}, Clock: sandbox.Clock{Sleep: func(_ context.Context, d time.Duration) {
+	calls, err := capability.Functions(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.e, err = sandbox.New(ctx, sandbox.Config{Functions: calls, Clock: sandbox.Clock{Sleep: func(_ context.Context, d time.Duration) {
 		if letter, tail, value, ok := guest.Testimony(d); ok {
 			fmt.Fprintf(&r.heard, "%c %s %s, ", letter, tail, value)
 		} else {
@@ -46,7 +49,7 @@ func (r *rig) run(id string) (res sandbox.Result, heard string) {
 	r.heard.Reset()
 	state := capability.NewState(r.state, 0)
 	res = r.m.Run(context.Background(), sandbox.Run{Env: []string{"WCRON_RUN_ID=" + id}, Memory: 4 << 20, Timeout: 10 * time.Second,
-		Calls: map[string]sandbox.Call{capability.StateCall: state.Call}})
+		Calls: capability.NewDoor(capability.Setup{State: state}).Calls()})
 	if res.Outcome == sandbox.OK {
 		for _, w := range state.Writes() {
 			r.state[w.Key] = w.Value

@@ -31,7 +31,7 @@ func job(j plugins.Job) host.Job {
 	if s.Timeout == 0 {
 		out.Timeout = host.Unlimited
 	}
-	if j.State == plugins.Broken {
+	if j.State == plugins.Broken || j.State == plugins.Pending || j.State == plugins.Denied {
 		out.Broken = j.Reason + "; " + j.Remedy
 	}
 	return out

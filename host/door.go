@@ -1,0 +1,49 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/wcron/wcron/capability"
+)
+
+// door is what a run may call. The event is what the guest reads on its input.
+func (l *loop) door(r *run, state *capability.State, event []byte, started time.Time) *capability.Door {
+	return capability.NewDoor(capability.Setup{
+		RunInfo: capability.RunInfo{Job: r.def.Name, RunID: r.token.RunID},
+		Grants:  r.def.Grants,
+		State:   state,
+		Event:   bytes.TrimSpace(event),
+		Remaining: func() (time.Duration, bool) {
+			limit := r.def.timeout()
+			return started.Add(limit).Sub(l.h.now()), limit > 0
+		},
+		Progress: func(percent float64, text string) {
+			r.progress.Store(&Progress{Percent: percent, Text: text, At: l.h.now()})
+		},
+		Exists:    l.exists,
+		HTTP:      l.h.cfg.HTTP,
+		Functions: l.h.cfg.Functions,
+	})
+}
+
+// exists says whether there is a job of that name.
+func (l *loop) exists(ctx context.Context, name string) (there bool, err error) {
+	err = l.h.do(ctx, func(l *loop) { there = l.jobs[name] != nil })
+	return there, err
+}
+
+// tellRefusals makes an event of what the guest asked for in vain.
+func (l *loop) tellRefusals(r *run, door *capability.Door) {
+	for _, why := range door.Refusals() {
+		l.h.emit(Event{Kind: GuestRefused, Job: r.def.Name, RunID: r.token.RunID, Slot: r.slot, Attempt: r.attempt, Reason: why})
+	}
+}
+
+// Progress is how far a run says that it is.
+type Progress struct {
+	Percent float64 // -1: it has not said
+	Text    string
+	At      time.Time
+}
