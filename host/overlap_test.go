@@ -20,7 +20,9 @@ func unhurried(c *Config) {
 	c.Lease = 3 * time.Hour
 }
 
-func (r *rig) pause(job string)  { r.request(claims.Request{Kind: claims.Pause, Job: job, Reason: "holidays"}) }
+func (r *rig) pause(job string) {
+	r.request(claims.Request{Kind: claims.Pause, Job: job, Reason: "holidays"})
+}
 func (r *rig) resume(job string) { r.request(claims.Request{Kind: claims.Resume, Job: job}) }
 
 // until lets virtual time pass until so long after it began.
