@@ -52,7 +52,7 @@ var mutants = []struct {
 		"|| !same(job.Next, it.From) ||", "|| false && same(job.Next, it.From) ||",
 		"./claims/sqlitestore", "TestConformance/Claim"},
 	{"pause not looked at", "claims/sqlitestore/claim.go",
-		"(job.Paused || job.Disabled != \"\") && wanted", "job.Disabled != \"\" && wanted",
+		"return j.Paused || j.Disabled", "return j.Disabled",
 		"./claims/sqlitestore", "TestConformance/Claim/Paused"},
 	{"no mutual exclusion", "claims/sqlitestore/claim.go",
 		"if alone || open >= max(lanes, 1) {", "if alone || open >= 1000*max(lanes, 1) {",

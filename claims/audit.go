@@ -26,8 +26,11 @@ type AuditOptions struct {
 	// Lanes says how many claims of a job its overlap policy allows at once. nil: as many as were allowed when each was claimed.
 	// An answer below 1: one.
 	Lanes func(j Job) int
-	// Occurrences gives the job's schedule, read with j.Timezone and anchored at j.Anchor, as a function: strictly later than
-	// its argument, the zero time for never. nil: next-off-schedule, slot-missing and slot-extra are left out, except that a
+	// Starts says when the slot at j.Next may start at the earliest, which is later than j.Next for a job with jitter, and where a
+	// host spaces out its late starts. Being overdue counts from there. nil: at j.Next.
+	Starts func(j Job) time.Time
+	// Occurrences gives the job's schedule, read with j.Timezone, anchored at j.Anchor and bounded by j.NotBefore and j.NotAfter, as a
+	// function: strictly later than its argument, the zero time for never. nil: next-off-schedule, slot-missing and slot-extra are left out, except that a
 	// job without a schedule has no next due time.
 	Occurrences func(j Job) (func(after time.Time) time.Time, error)
 	// Walk bounds how many slots of one job are compared with its schedule, the newest ones. 0: 200,000.

@@ -226,7 +226,7 @@ func prunable(first Run, runs []Run) bool {
 
 // overdue checks that due times do not pass without a record. A paused or disabled job is let be: its slots are accounted for
 // when it goes on. So is one with an open claim, which the due time may have to wait for. What waits for a run or a pause to end
-// is late from that end on.
+// is late from that end on, so that a job which works off its backlog is not accused between two runs.
 func (a *auditor) overdue(r reading) []Finding {
 	j := r.job
 	if j.Name == "" || !j.Removed.IsZero() || j.Disabled != "" || len(r.open) > 0 {
@@ -235,13 +235,19 @@ func (a *auditor) overdue(r reading) []Finding {
 	const remedy = "see that a host runs on this store, that it is ready, and that its run slots are not all taken for good"
 	late := func(t time.Time) bool { return !t.IsZero() && a.opt.Now.Sub(t) > a.opt.Grace }
 	held := func(t time.Time) bool { return a.opt.Now.Sub(t) <= a.opt.Grace }
+	next := j.Next
+	if a.opt.Starts != nil && !next.IsZero() {
+		if t := a.opt.Starts(j); t.After(next) {
+			next = t
+		}
+	}
 	var f []Finding
-	if late(j.Next) && !j.Paused && !j.Done {
+	if late(next) && !held(j.LastEnded) && !j.Paused && !j.Done {
 		f = append(f, Finding{Code: "overdue", Job: r.name, Slot: ScheduledSlot(j.Name, j.Next).ID, Remedy: remedy,
 			What: fmt.Sprintf("the slot was due %s ago and nothing is recorded of it", ago(a.opt.Now.Sub(j.Next)))})
 	}
 	for _, p := range r.pending {
-		if p.Slot.Kind == Scheduled && (j.Paused || held(j.ResumedAt)) || held(j.LastEnded) {
+		if p.Slot.Kind != Manual && (j.Paused || held(j.ResumedAt)) || held(j.LastEnded) {
 			continue
 		}
 		if late(p.Due) {

@@ -3,6 +3,7 @@ package claims
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ func TestPlan(t *testing.T) {
 			"run 4 stands 4 next 5 passed [missed 0-1 x2 no host was running] [missed 2-3 x2 the host was asleep, or no run slot was free]"},
 		{"skip: within grace", Due{Job: Job{Next: at(0)}, Now: at(1).Add(-time.Second), Policy: MissedSkip}, "run 0 stands 0 next 1 passed"},
 		{"skip: backlog", Due{Job: Job{Next: at(0)}, Now: at(3), Policy: MissedSkip, Since: at(0)},
-			"run 3 stands 3 next 4 passed [missed 0-2 x3 the host was asleep, or no run slot was free]"},
+			"run 3 stands 0 next 4 passed [missed 0-2 x3 the host was asleep, or no run slot was free]"},
 		{"refused", Due{Job: Job{Next: at(0)}, Now: at(2), Refuse: "broken"}, "run - stands 0 next 3 passed [skipped 0-2 x3 broken]"},
 		{"paused", Due{Job: Job{Next: at(0), Paused: true, PausedAt: at(1), Reason: "holiday"}, Now: at(2)},
 			"run - stands 0 next 3 passed [skipped 0-2 x3 paused: holiday]"},
@@ -91,8 +92,22 @@ func TestPlanAccountsForEverySlot(t *testing.T) {
 			d.Job.PausedAt = t0.Add(time.Duration(r.IntN(1800)) * time.Second)
 			d.Job.ResumedAt = d.Job.PausedAt.Add(time.Duration(r.IntN(1800)) * time.Second)
 		}
+		d.Policy = []MissedPolicy{MissedOnce, MissedSkip, MissedAll}[r.IntN(3)]
+		d.MissedLimit = 1 + r.IntN(d.Limit)
+		if d.Policy == MissedAll {
+			d.Limit++
+		}
 		if r.IntN(4) == 0 {
-			d.Policy = MissedSkip
+			d.Window = time.Duration(r.IntN(3600)) * time.Second
+		}
+		if r.IntN(4) == 0 {
+			d.Deadline = time.Duration(r.IntN(3600)) * time.Second
+		}
+		if r.IntN(4) == 0 {
+			d.Job.SkipAt = t0.Add(time.Duration(r.IntN(60)) * time.Minute)
+		}
+		if r.IntN(3) == 0 {
+			d.Delay = func(slot, next time.Time) time.Duration { return Jitter("a", slot, next, 5*time.Minute) }
 		}
 		p := Plan(d)
 		var passed int64
@@ -109,6 +124,9 @@ func TestPlanAccountsForEverySlot(t *testing.T) {
 			if !p.At.After(last) {
 				t.Fatalf("seed %d: the run is not the latest: %s", seed, describe(p))
 			}
+		}
+		if !p.Next.After(d.Now) && passed == 0 && d.Delay == nil {
+			t.Fatalf("seed %d: %+v: what is due stays so, and nothing is done about it: %s", seed, d, describe(p))
 		}
 		if want := int64(p.Next.Sub(t0).Minutes()); passed != want {
 			t.Fatalf("seed %d: %+v: %d slots up to next, %d accounted for: %s", seed, d, want, passed, describe(p))
@@ -136,26 +154,30 @@ func TestRetry(t *testing.T) {
 		{"cancelled", Ended{Outcome: Killed, Cause: Cancelled, Attempt: 1}, 0},
 		{"exit 78", Ended{Outcome: Failed, Cause: Exit, ExitCode: code(78), Attempt: 1}, 0},
 		{"gives way to the next slot", Ended{Outcome: Failed, Attempt: 1, Next: t0.Add(10 * time.Second)}, 0},
+		{"waits beside a slot that was due before it ended", Ended{Outcome: Failed, Attempt: 1, Next: t0}, 10 * time.Second},
 		{"just before the next slot", Ended{Outcome: Failed, Attempt: 1, Next: t0.Add(10*time.Second + 1)}, 10 * time.Second},
 		{"jitter shortens", Ended{Outcome: Failed, Attempt: 1, Jitter: 0.5}, 9 * time.Second},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.e.At, tt.e.Slot = t0, slot
-			due, ok := p.Retry(tt.e)
-			if ok != (tt.want > 0) || ok && due.Sub(t0) != tt.want {
-				t.Errorf("got %s, %t; want %s", due.Sub(t0), ok, tt.want)
+			due, why := p.Retry(tt.e)
+			if due.IsZero() != (tt.want == 0) || !due.IsZero() && due.Sub(t0) != tt.want {
+				t.Errorf("got %s (%s), want %s", due, why, tt.want)
+			}
+			if gave := strings.Contains(tt.name, "gives way"); gave != (why != "") {
+				t.Errorf("reason %q", why)
 			}
 		})
 	}
 	never := RetryPolicy{Retries: 1, Min: time.Second, Max: time.Second}
-	if _, ok := never.Retry(Ended{Outcome: Failed, Cause: Exit, ExitCode: code(75), Attempt: 1, At: t0, Slot: slot}); !ok {
+	if due, _ := never.Retry(Ended{Outcome: Failed, Cause: Exit, ExitCode: code(75), Attempt: 1, At: t0, Slot: slot}); due.IsZero() {
 		t.Error("exit 75 is to be retried whatever On says")
 	}
-	if _, ok := never.Retry(Ended{Outcome: Failed, Cause: Exit, ExitCode: code(75), Attempt: 2, At: t0, Slot: slot}); ok {
+	if due, _ := never.Retry(Ended{Outcome: Failed, Cause: Exit, ExitCode: code(75), Attempt: 2, At: t0, Slot: slot}); !due.IsZero() {
 		t.Error("exit 75 is not to be retried beyond Retries")
 	}
-	if _, ok := p.Retry(Ended{Outcome: Failed, Attempt: 1, At: t0, Slot: ManualSlot("a", t0, "1"), Next: t0.Add(time.Second)}); !ok {
+	if due, _ := p.Retry(Ended{Outcome: Failed, Attempt: 1, At: t0, Slot: ManualSlot("a", t0, "1"), Next: t0.Add(time.Second)}); due.IsZero() {
 		t.Error("a manual run does not give way to the schedule")
 	}
 }

@@ -16,6 +16,8 @@ type Job struct {
 	Definition string    // digest of all that a guest's exit 78 is bound to; a change enables the job again
 	Schedule   string    // canonical text; empty: runs only when asked for
 	Timezone   string    // IANA name that the schedule is read in
+	NotBefore  time.Time // the schedule has no times before this one; zero: no bound
+	NotAfter   time.Time // nor after this one; zero: no bound
 	Anchor     time.Time // since when this schedule is in force
 	Next       time.Time // next due time; zero: none
 	Paused     bool
@@ -23,6 +25,9 @@ type Job struct {
 	ResumedAt  time.Time // end of the latest pause
 	Reason     string    // why it is paused, as the operator said
 	Disabled   string    // why it is disabled; empty: it is not
+	SkipAt     time.Time // the slot that an operator wants skipped; zero, or a time that has passed: none
+	SkipReason string    // its reason
+	Failures   int64     // slots in a row that failed, up to now: see Strike
 	Repeats    int64     // slots that counted toward repeat since the job was added
 	Done       bool      // its repeat limit is reached
 	LastRun    string    // run id of the attempt whose end was recorded last
@@ -56,6 +61,11 @@ func StartSlot(job string, at time.Time, instance string) Slot {
 	return Slot{ID: fmt.Sprintf("%s@%s#start-%s", job, at.UTC().Format(time.RFC3339), instance), Job: job, At: at, Kind: AtStart}
 }
 
+// BackfillSlot is the slot of one request to run a time that has passed; id makes two requests for the same time two slots.
+func BackfillSlot(job string, at time.Time, id string) Slot {
+	return Slot{ID: fmt.Sprintf("%s@%s#%s", job, at.UTC().Format(time.RFC3339), id), Job: job, At: at, Kind: Backfill}
+}
+
 // Token fences the writes of one claim.
 type Token struct {
 	Job   string
@@ -77,8 +87,8 @@ type Open struct {
 	Lanes     int       // how many claims of the job were allowed at once when it was made
 }
 
-// Pending is work that is due apart from the schedule: a manual request, the next attempt of a slot, or a slot that waits because
-// its job was busy when it was due.
+// Pending is work that is due apart from the schedule: a manual request, a time that is made up for, the next attempt of a slot, or a
+// slot that waits because its job was busy when it was due.
 type Pending struct {
 	Slot      Slot
 	Attempt   int // the attempt that this will be, from 1

@@ -89,8 +89,9 @@ type History interface {
 // Put registers a job, or changes it:
 //
 //   - a name that is new, or was removed: the row is made with Anchor = now and Next = First;
-//   - the same Schedule and Timezone: Next and Anchor stay as they are;
-//   - another Schedule or Timezone: Anchor = now, Next = First; a due time that had passed already is recorded as missed;
+//   - the same Schedule, Timezone, NotBefore and NotAfter: Next and Anchor stay as they are;
+//   - another one of these: Anchor = now, Next = First; what the earlier schedule had due by now is recorded as Passed says if that
+//     begins with the job's Next, and else the one due time that is known as missed;
 //   - another Definition: a disabled job is enabled.
 //
 // A name that another source holds is taken over by the source that puts it last.
@@ -99,12 +100,16 @@ type Put struct {
 	Definition string
 	Schedule   string
 	Timezone   string
+	NotBefore  time.Time // see Job
+	NotAfter   time.Time
 	First      time.Time // first time of the schedule after now, with now as its anchor; zero: none
+	Passed     []Passed  // what became of the slots of the earlier schedule that are due by now: see Abandoned
 }
 
 // Passed is a sequence of slots of the schedule that had no run.
 type Passed struct {
 	Verdict Verdict // Missed or Skipped
+	By      Policy  // whose decision it was; not kept
 	Reason  string
 	First   time.Time
 	Last    time.Time
@@ -114,7 +119,7 @@ type Passed struct {
 // Claim asks for one slot of a job.
 //
 // A claim of the schedule (one with From) holds only while the job's Next equals From, the job exists, is not done, and is neither
-// paused nor disabled unless no run is wanted; it sets Next. A slot that is on record already (the schedule was changed back) is not
+// paused nor disabled, nor the slot its SkipAt, unless no run is wanted; it sets Next. A slot that is on record already (the schedule was changed back) is not
 // run again: Next is advanced, and the answer is Passing. A claim of pending work (one without From) holds only while the pending row
 // (job, slot, attempt) is there and the job exists; it removes that row and leaves Next alone. Both hold only while fewer than Lanes
 // claims of the job are open: else the answer is Busy, and a claim of the schedule is passed over with IfBusy. A claim without a run
@@ -193,8 +198,29 @@ type Final struct {
 	Retry     time.Time    // when the next attempt is due; zero: this outcome is the slot's verdict
 	Again     time.Time    // the same, should the run end with a state conflict
 	Disable   string       // reason for which the job is disabled until its definition changes
-	Counts    bool         // first attempt whose slot counts toward Repeat
+	Counts    bool         // its guest started: its slot counts toward Repeat, unless an earlier attempt of it has
 	Repeat    int64        // limit; 0: none. Reached: Next is cleared and the job is done
+	Strike    Strike       // what it means for the job's failures in a row; looked at only without a Retry
+	// PauseAfter is how many failures in a row pause the job, with PauseReason; 0: none do. A job that is paused already stays as it is.
+	PauseAfter  int64
+	PauseReason string
+}
+
+// Strike says what a slot's verdict means for the job's failures in a row.
+type Strike string
+
+// The strikes. The zero value leaves the count as it is.
+const (
+	StrikeOut   Strike = "failed" // one more failure
+	StrikeReset Strike = "ok"     // none any more
+)
+
+// Conflicted is the strike of a run that was ok and fails with a state conflict.
+func (s Strike) Conflicted() Strike {
+	if s == StrikeReset {
+		return StrikeOut
+	}
+	return s
 }
 
 // StateWrite is a change of one key of a job's state.
@@ -239,21 +265,28 @@ type RequestKind string
 const (
 	Pause   RequestKind = "pause"
 	Resume  RequestKind = "resume"
-	Trigger RequestKind = "trigger" // one manual run
-	Cancel  RequestKind = "cancel"  // the owner of the run is to end it
-	Start   RequestKind = "start"   // one run because a host has started, once for each host and time
+	Trigger RequestKind = "trigger"  // one manual run
+	Cancel  RequestKind = "cancel"   // the owner of the run is to end it
+	Fill    RequestKind = "backfill" // one run for each of Times
+	Unfill  RequestKind = "unfill"   // what waits of a backfill is skipped, with the reason
+	Skip    RequestKind = "skip"     // the slot at At is passed over
+	Unskip  RequestKind = "unskip"   // it is not
+	Start   RequestKind = "start"    // one run because a host has started, once for each host and time
 )
 
 // Request is what an operator asks for, or with Start a host. Pausing a paused job, resuming a running one and cancelling twice change
-// nothing. The slot of a Start is skipped with the reason where the job is paused, disabled or done, or the request gives a Reason.
+// nothing. Resuming a job sets its failures in a row to zero. The slot of a Start is skipped with the reason where the job is paused,
+// disabled or done, or the request gives a Reason.
 type Request struct {
 	Kind   RequestKind
-	Job    string // pause, resume, trigger, start
-	RunID  string // cancel
-	ID     string // trigger: makes the slot's id unique; short. start: the host's id
-	Input  []byte // trigger: JSON; nil: the job's own
+	Job    string      // all but cancel
+	RunID  string      // cancel
+	ID     string      // trigger, backfill: makes the slots' ids unique; short. start: the host's id
+	Input  []byte      // trigger: JSON; nil: the job's own
+	At     time.Time   // skip
+	Times  []time.Time // backfill: in the order in which they are to run
 	By     string
-	Reason string
+	Reason string // pause, skip, unfill
 }
 
 // Changes is what is new for a host.

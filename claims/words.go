@@ -51,6 +51,27 @@ const (
 	Scheduled Kind = "schedule" // a time of the job's schedule
 	Manual    Kind = "manual"   // somebody asked for a run; it does not move the schedule
 	AtStart   Kind = "start"    // a host has started; it does not move the schedule
+	Backfill  Kind = "backfill" // somebody asked for the run of a time that has passed; nor does it
+)
+
+// Policy names the rule that decided about a slot: one word of a bounded set, for counting.
+type Policy string
+
+// The policies that pass a slot over, or decide when it starts.
+const (
+	ByMissed           Policy = "missed"            // no host was there for it, or late
+	ByMissedLimit      Policy = "missed_limit"      // more slots than are made up for
+	ByMissedWindow     Policy = "missed_window"     // too old to be made up for
+	ByStartingDeadline Policy = "starting_deadline" // too late to start
+	ByPause            Policy = "pause"             // in a pause that an operator began
+	ByPauseAfter       Policy = "pause_after"       // too many failures in a row
+	ByOverlap          Policy = "overlap"           // an earlier run was in its way
+	ByBroken           Policy = "broken"            // the job cannot run
+	BySkip             Policy = "skip"              // an operator wanted this slot skipped
+	BySchedule         Policy = "schedule"          // the schedule was changed
+	ByRetries          Policy = "retries"           // another attempt, or none although one was allowed
+	ByCatchUp          Policy = "catch_up"          // a late start that waited for its turn
+	ByJitter           Policy = "jitter"            // a start that was delayed on purpose
 )
 
 // Guest exit codes with a meaning of their own.

@@ -26,7 +26,15 @@ args = ["--full", ""]
 env = { REGION = "eu" }
 config = { days = "7" }
 input = { mode = "full" }
-missed = "skip"
+not_before = 2026-01-02T03:04:05
+not_after = 2027-01-02T03:04:05+01:00
+missed = "all"
+missed_limit = 5
+missed_window = "24h"
+starting_deadline = "10m"
+grace = "1m"
+jitter = "30s"
+pause_after = 4
 retries = 3
 backoff = "1s..2m"
 retry_on = ["orphaned"]

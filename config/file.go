@@ -33,6 +33,8 @@ type File struct {
 	Lease time.Duration `toml:"lease"`
 	// Metrics is the address, IP:PORT, on which the metrics are served; "": nowhere but on the operator's socket.
 	Metrics string `toml:"metrics"`
+	// CatchUp is how far apart late starts are, after a stop or a sleep. 0: they are not spaced out.
+	CatchUp time.Duration `toml:"catch_up"`
 	// Timezone is the zone of jobs that say none; "" when it is not written: the machine's.
 	Timezone string `toml:"timezone"`
 	// AutoApprove says which plugins need nobody's approval, OnUpdate what becomes of a new version of one that has it.
@@ -88,6 +90,7 @@ func Default(dir string) *File {
 		OrphanGrace:  5 * time.Second,
 		DrainTimeout: 30 * time.Second,
 		CommitGrace:  30 * time.Second,
+		CatchUp:      250 * time.Millisecond,
 		Lease:        time.Minute,
 		AutoApprove:  ApproveHarmless,
 		OnUpdate:     UpdateSameOrLess,

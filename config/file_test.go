@@ -48,7 +48,7 @@ func TestLoadHostFile(t *testing.T) {
 	want := &config.File{
 		Path: path, Plugins: filepath.Join(dir, "plugins"), State: filepath.Join(dir, "state"),
 		MemoryBudget: config.Budget{Percent: 50},
-		OrphanGrace:  5 * time.Second, DrainTimeout: 30 * time.Second, CommitGrace: 20 * time.Second, Lease: 2 * time.Minute, Metrics: "127.0.0.1:9464",
+		OrphanGrace:  5 * time.Second, DrainTimeout: 30 * time.Second, CommitGrace: 20 * time.Second, CatchUp: 250 * time.Millisecond, Lease: 2 * time.Minute, Metrics: "127.0.0.1:9464",
 		Timezone: "Europe/Berlin",
 		Defaults: config.Job{Timeout: new(config.Duration(time.Minute)), Memory: new(64 * config.MiB), Output: new(config.MiB)},
 		Limits:   config.DefaultLimits(),
@@ -163,7 +163,7 @@ func TestLoadProblems(t *testing.T) {
 			}},
 		{"several files", map[string]string{"wcron.toml": "x = 1\n[jobs.a]\n[jobs.b]\n", "jobs.d/b.toml": "\nretrys = 1\n", "jobs.d/a.toml": "", "jobs.d/_c.toml": "", "jobs.d/d.toml": "x"},
 			[]string{
-				`wcron.toml:1:1: x: unknown key; the keys here are auto_approve, caps, commit_grace, compile_memory, compile_timeout, defaults, drain_timeout, jobs, lease, limits, max_runs, memory_budget, metrics, on_update, orphan_grace, plugins, state, timezone`,
+				`wcron.toml:1:1: x: unknown key; the keys here are auto_approve, caps, catch_up, commit_grace, compile_memory, compile_timeout, defaults, drain_timeout, jobs, lease, limits, max_runs, memory_budget, metrics, on_update, orphan_grace, plugins, state, timezone`,
 				`jobs.d/_c.toml: invalid job name "_c": begin it with a letter or a digit; rename the file`,
 				`jobs.d/a.toml:1:1: job a is defined twice, here and at wcron.toml:2:7; keep one of the two`,
 				`jobs.d/b.toml:1:1: job b is defined twice, here and at wcron.toml:3:7; keep one of the two`,

@@ -60,6 +60,8 @@ func hostKeys() []hostKey {
 		hostField("lease", durations(false, minLease, Duration(24*time.Hour)),
 			func(f *File) Duration { return Duration(f.Lease) }, func(f *File, d Duration) { f.Lease = time.Duration(d) }),
 		hostField("metrics", listeners(), func(f *File) string { return f.Metrics }, func(f *File, s string) { f.Metrics = s }),
+		hostField("catch_up", durations(true, minSpan, Duration(time.Minute)),
+			func(f *File) Duration { return Duration(f.CatchUp) }, func(f *File, d Duration) { f.CatchUp = time.Duration(d) }),
 		hostField("timezone", zones(), func(f *File) string { return f.Timezone }, func(f *File, s string) { f.Timezone = s }),
 		hostField("auto_approve", choices(ApproveHarmless, ApproveNone), func(f *File) string { return f.AutoApprove }, func(f *File, s string) { f.AutoApprove = s }),
 		hostField("on_update", choices(UpdateSameOrLess, UpdateAsk), func(f *File) string { return f.OnUpdate }, func(f *File, s string) { f.OnUpdate = s }),

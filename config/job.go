@@ -37,8 +37,23 @@ type Job struct {
 	Env map[string]string `toml:"env"`
 	// Input is the JSON value that the job's event carries. Layers replace it as a whole.
 	Input json.RawMessage `toml:"input"`
+	// NotBefore and NotAfter bound the schedule: it has no times outside of them.
+	NotBefore *Moment `toml:"not_before"`
+	NotAfter  *Moment `toml:"not_after"`
 	// Missed says what becomes of slots that no host was there to run.
 	Missed *string `toml:"missed"`
+	// MissedLimit is how many missed slots are made up for, the newest, where Missed is "all".
+	MissedLimit *int `toml:"missed_limit"`
+	// MissedWindow is how old a slot may be to be made up for. 0: as old as it is.
+	MissedWindow *Duration `toml:"missed_window"`
+	// StartingDeadline is how late a slot may start. 0: as late as it is.
+	StartingDeadline *Duration `toml:"starting_deadline"`
+	// Grace is how late a slot may start without being called late. Not set: half its period, from two minutes to two hours.
+	Grace *Duration `toml:"grace"`
+	// Jitter is the most by which slots start later, each by an amount of its own. 0: none does.
+	Jitter *Duration `toml:"jitter"`
+	// PauseAfter is how many failures in a row pause the job. 0: none do.
+	PauseAfter *int `toml:"pause_after"`
 	// Retries is how many more attempts a slot gets after the first.
 	Retries *int `toml:"retries"`
 	// Backoff is how long to wait before a retry.
@@ -75,6 +90,7 @@ type Job struct {
 const (
 	MissedOnce = "once" // one run stands for all of them
 	MissedSkip = "skip" // none runs; the misses are recorded
+	MissedAll  = "all"  // each runs, oldest first
 )
 
 // What becomes of fixed times when the clock changes.
@@ -105,23 +121,29 @@ const (
 // caller's own.
 func Defaults() Job {
 	return Job{
-		DST:           new(DSTOnce),
-		Timeout:       new(Duration(time.Minute)),
-		StartTimeout:  new(Duration(time.Minute)),
-		Memory:        new(64 * MiB),
-		Fuel:          new(int64(0)),
-		Output:        new(MiB),
-		StateSize:     new(MiB),
-		Missed:        new(MissedOnce),
-		Retries:       new(0),
-		Backoff:       &Backoff{10 * time.Second, 10 * time.Minute},
-		RetryOn:       []string{RetryFailed, RetryTimeout, RetryTrapped, RetryShutdown},
-		Overlap:       new(OverlapSkip),
-		QueueLimit:    new(10),
-		MaxConcurrent: new(2),
-		Repeat:        new(0),
-		HistoryRuns:   new(1000),
-		HistoryBytes:  new(64 * MiB),
+		DST:          new(DSTOnce),
+		Timeout:      new(Duration(time.Minute)),
+		StartTimeout: new(Duration(time.Minute)),
+		Memory:       new(64 * MiB),
+		Fuel:         new(int64(0)),
+		Output:       new(MiB),
+		StateSize:    new(MiB),
+		Missed:       new(MissedOnce),
+		MissedLimit:  new(100),
+		MissedWindow: new(Duration(0)),
+		Jitter:       new(Duration(0)),
+		PauseAfter:   new(0),
+
+		StartingDeadline: new(Duration(0)),
+		Retries:          new(0),
+		Backoff:          &Backoff{10 * time.Second, 10 * time.Minute},
+		RetryOn:          []string{RetryFailed, RetryTimeout, RetryTrapped, RetryShutdown},
+		Overlap:          new(OverlapSkip),
+		QueueLimit:       new(10),
+		MaxConcurrent:    new(2),
+		Repeat:           new(0),
+		HistoryRuns:      new(1000),
+		HistoryBytes:     new(64 * MiB),
 	}
 }
 
@@ -137,36 +159,45 @@ func (j Job) Over(base Job) Job {
 
 // Settings is a job with every value decided. Its fields mean what those of [Job] mean; sizes are bytes.
 type Settings struct {
-	Plugin        string
-	Schedule      string        // several schedules are lines of it; "" when no layer says one
-	Timezone      string        // "" when no layer says one: the machine's
-	DST           string        // DSTOnce, DSTSkip or DSTBoth
-	Timeout       time.Duration // 0: no limit
-	StartTimeout  time.Duration
-	Memory        int64
-	Fuel          int64 // 0: no limit
-	Output        int64
-	StateSize     int64
-	Entry         string // "": the module's usual one
-	Args          []string
-	Env           map[string]string
-	Input         json.RawMessage // nil when no layer says one
-	Missed        string          // MissedOnce or MissedSkip
-	Retries       int
-	Backoff       Backoff
-	RetryOn       []string
-	Overlap       string // OverlapSkip, OverlapQueue, OverlapReplace or OverlapAllow
-	QueueLimit    int
-	MaxConcurrent int
-	Repeat        int // 0: no limit
-	HistoryRuns   int
-	HistoryBytes  int64
-	Description   string
-	Config        map[string]string
-	Request       *Request // nil: nothing
-	Grant         *Grant   // nil when the operator wrote none
-	Name          string
-	Version       string
+	Plugin       string
+	Schedule     string        // several schedules are lines of it; "" when no layer says one
+	Timezone     string        // "" when no layer says one: the machine's
+	DST          string        // DSTOnce, DSTSkip or DSTBoth
+	Timeout      time.Duration // 0: no limit
+	StartTimeout time.Duration
+	Memory       int64
+	Fuel         int64 // 0: no limit
+	Output       int64
+	StateSize    int64
+	Entry        string // "": the module's usual one
+	Args         []string
+	Env          map[string]string
+	Input        json.RawMessage // nil when no layer says one
+	NotBefore    *Moment         // nil: no bound
+	NotAfter     *Moment         // nil: no bound
+	Missed       string          // MissedOnce, MissedSkip or MissedAll
+	MissedLimit  int
+	MissedWindow time.Duration // 0: none
+	Grace        time.Duration // 0: half the period
+	Jitter       time.Duration // 0: none
+	PauseAfter   int           // 0: never
+
+	StartingDeadline time.Duration // 0: none
+	Retries          int
+	Backoff          Backoff
+	RetryOn          []string
+	Overlap          string // OverlapSkip, OverlapQueue, OverlapReplace or OverlapAllow
+	QueueLimit       int
+	MaxConcurrent    int
+	Repeat           int // 0: no limit
+	HistoryRuns      int
+	HistoryBytes     int64
+	Description      string
+	Config           map[string]string
+	Request          *Request // nil: nothing
+	Grant            *Grant   // nil when the operator wrote none
+	Name             string
+	Version          string
 }
 
 // Resolve decides every value: j over [Defaults]. The host's own defaults are a layer of their own: see [File.Base]. The result
@@ -174,36 +205,45 @@ type Settings struct {
 func (j Job) Resolve() Settings {
 	j = j.Over(Defaults())
 	return Settings{
-		Plugin:        value0(j.Plugin),
-		Schedule:      value0(j.Schedule),
-		Timezone:      value0(j.Timezone),
-		DST:           value0(j.DST),
-		Timeout:       time.Duration(value0(j.Timeout)),
-		StartTimeout:  time.Duration(value0(j.StartTimeout)),
-		Memory:        int64(value0(j.Memory)),
-		Fuel:          value0(j.Fuel),
-		Output:        int64(value0(j.Output)),
-		StateSize:     int64(value0(j.StateSize)),
-		Entry:         value0(j.Entry),
-		Args:          j.Args,
-		Env:           j.Env,
-		Input:         j.Input,
-		Missed:        value0(j.Missed),
-		Retries:       value0(j.Retries),
-		Backoff:       value0(j.Backoff),
-		RetryOn:       j.RetryOn,
-		Overlap:       value0(j.Overlap),
-		QueueLimit:    value0(j.QueueLimit),
-		MaxConcurrent: value0(j.MaxConcurrent),
-		Repeat:        value0(j.Repeat),
-		HistoryRuns:   value0(j.HistoryRuns),
-		HistoryBytes:  int64(value0(j.HistoryBytes)),
-		Description:   value0(j.Description),
-		Config:        j.Config,
-		Request:       j.Request,
-		Grant:         j.Grant,
-		Name:          value0(j.Name),
-		Version:       value0(j.Version),
+		Plugin:       value0(j.Plugin),
+		Schedule:     value0(j.Schedule),
+		Timezone:     value0(j.Timezone),
+		DST:          value0(j.DST),
+		Timeout:      time.Duration(value0(j.Timeout)),
+		StartTimeout: time.Duration(value0(j.StartTimeout)),
+		Memory:       int64(value0(j.Memory)),
+		Fuel:         value0(j.Fuel),
+		Output:       int64(value0(j.Output)),
+		StateSize:    int64(value0(j.StateSize)),
+		Entry:        value0(j.Entry),
+		Args:         j.Args,
+		Env:          j.Env,
+		Input:        j.Input,
+		NotBefore:    j.NotBefore,
+		NotAfter:     j.NotAfter,
+		Missed:       value0(j.Missed),
+		MissedLimit:  value0(j.MissedLimit),
+		MissedWindow: time.Duration(value0(j.MissedWindow)),
+		Grace:        time.Duration(value0(j.Grace)),
+		Jitter:       time.Duration(value0(j.Jitter)),
+		PauseAfter:   value0(j.PauseAfter),
+
+		StartingDeadline: time.Duration(value0(j.StartingDeadline)),
+		Retries:          value0(j.Retries),
+		Backoff:          value0(j.Backoff),
+		RetryOn:          j.RetryOn,
+		Overlap:          value0(j.Overlap),
+		QueueLimit:       value0(j.QueueLimit),
+		MaxConcurrent:    value0(j.MaxConcurrent),
+		Repeat:           value0(j.Repeat),
+		HistoryRuns:      value0(j.HistoryRuns),
+		HistoryBytes:     int64(value0(j.HistoryBytes)),
+		Description:      value0(j.Description),
+		Config:           j.Config,
+		Request:          j.Request,
+		Grant:            j.Grant,
+		Name:             value0(j.Name),
+		Version:          value0(j.Version),
 	}
 }
 

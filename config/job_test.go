@@ -25,7 +25,15 @@ entry = "run"
 args = ["--full", ""]
 history_runs = 5
 history_bytes = "1000B"
-missed = "skip"
+not_before = 2026-01-02T03:04:05
+not_after = "2027-01-02T03:04:05+01:00"
+missed = "all"
+missed_limit = 5
+missed_window = "24h"
+starting_deadline = "10m"
+grace = "1m"
+jitter = "30s"
+pause_after = 4
 retries = 3
 backoff = "1s..2m"
 retry_on = ["orphaned"]
@@ -56,7 +64,12 @@ func TestParseJob(t *testing.T) {
 		Timeout: new(config.Duration(0)), StartTimeout: new(config.Duration(90 * time.Second)),
 		Memory: new(config.GiB), Fuel: new(int64(5_000_000_000)), Output: new(config.Size(2_000_000)), StateSize: new(config.Size(3_000_000)), Entry: new("run"),
 		Args: []string{"--full", ""}, Env: map[string]string{"REGION": "eu"}, Input: []byte(`{"mode":"full"}`),
-		Missed: new(config.MissedSkip), Retries: new(3), Backoff: &config.Backoff{Min: time.Second, Max: 2 * time.Minute},
+		NotBefore: &config.Moment{Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Local: true},
+		NotAfter:  &config.Moment{Time: time.Date(2027, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600))},
+		Missed:    new(config.MissedAll), MissedLimit: new(5), MissedWindow: new(config.Duration(24 * time.Hour)),
+		StartingDeadline: new(config.Duration(10 * time.Minute)), Grace: new(config.Duration(time.Minute)),
+		Jitter: new(config.Duration(30 * time.Second)), PauseAfter: new(4),
+		Retries: new(3), Backoff: &config.Backoff{Min: time.Second, Max: 2 * time.Minute},
 		RetryOn: []string{config.RetryOrphaned}, Overlap: new(config.OverlapAllow), QueueLimit: new(4), MaxConcurrent: new(6), Repeat: new(7), HistoryRuns: new(5), HistoryBytes: new(config.Size(1000)),
 		Config: map[string]string{"days": "7"}, Grant: &config.Grant{State: 2 * config.MiB},
 	}
@@ -123,8 +136,17 @@ func TestParseJobProblems(t *testing.T) {
 			`f:1:11: retries: -1 is out of range; write 0 to 1000`,
 			`f:2:10: repeat: want an integer, got the float 1.5; write a whole number without quotes`,
 			`f:3:16: history_runs: 0 is out of range; write 1 to 1000000`}},
-		{config.KindSidecar, "missed = \"onse\"\n", []string{`f:1:10: missed: "onse" is none of "once" or "skip"; did you mean "once"?`}},
-		{config.KindSidecar, "missed = \"all\"\n", []string{`f:1:10: missed: "all" is not known; write "once" or "skip"`}},
+		{config.KindSidecar, "missed = \"onse\"\n", []string{`f:1:10: missed: "onse" is none of "once", "skip" or "all"; did you mean "once"?`}},
+		{config.KindSidecar, "missed = \"never\"\n", []string{`f:1:10: missed: "never" is not known; write "once", "skip" or "all"`}},
+		{config.KindSidecar, "missed_limit = 0\n", []string{`f:1:16: missed_limit: 0 is out of range; write 1 to 1000`}},
+		{config.KindSidecar, "missed_window = \"10ms\"\n", []string{`f:1:17: missed_window: 10ms is out of range; write 0, or 1s to 8760h`}},
+		{config.KindSidecar, "starting_deadline = 60\n", []string{`f:1:21: starting_deadline: want a duration, got the integer 60; write a number with a unit in quotes, such as "90s"`}},
+		{config.KindSidecar, "grace = 0\n", []string{`f:1:9: grace: 0s is out of range; write 1s to 8760h`}},
+		{config.KindSidecar, "jitter = \"25h\"\n", []string{`f:1:10: jitter: 25h is out of range; write 0, or 1ms to 24h`}},
+		{config.KindSidecar, "pause_after = -1\n", []string{`f:1:15: pause_after: -1 is out of range; write 0 to 1000000`}},
+		{config.KindSidecar, "not_before = 10:00:00\n", []string{`f:1:14: not_before: want a date and time, got a date or time; write it as 2026-12-24T18:00:00, or with an offset as 2026-12-24T18:00:00+01:00`}},
+		{config.KindSidecar, "not_after = \"tomorrow\"\n", []string{`f:1:13: not_after: "tomorrow" is no date and time; write it as 2026-12-24T18:00:00, or with an offset as 2026-12-24T18:00:00+01:00`}},
+		{config.KindSidecar, "not_after = 1066-10-14\n", []string{`f:1:13: not_after: the year 1066 is out of range; write a year from 1970 to 2200`}},
 		{config.KindSidecar, "retry_on = [\n  \"failed\", # ok\n  \"failed\",\n  \"nonsense\", 3]\n", []string{
 			`f:3:3: retry_on[1]: "failed" is listed twice; remove one of them`,
 			`f:4:3: retry_on[2]: "nonsense" is not known; write "failed", "timeout", "trapped", "shutdown" or "orphaned"`,
@@ -237,7 +259,7 @@ func TestOverMergesEveryField(t *testing.T) {
 func TestResolve(t *testing.T) {
 	got := config.Job{}.Resolve()
 	want := config.Settings{DST: config.DSTOnce,
-		Timeout: time.Minute, StartTimeout: time.Minute, Memory: 64 << 20, Output: 1 << 20, StateSize: 1 << 20, Missed: "once",
+		Timeout: time.Minute, StartTimeout: time.Minute, Memory: 64 << 20, Output: 1 << 20, StateSize: 1 << 20, Missed: "once", MissedLimit: 100,
 		Backoff: config.Backoff{Min: 10 * time.Second, Max: 10 * time.Minute},
 		RetryOn: []string{"failed", "timeout", "trapped", "shutdown"}, Overlap: "skip", QueueLimit: 10, MaxConcurrent: 2, HistoryRuns: 1000, HistoryBytes: 64 << 20,
 	}

@@ -116,7 +116,7 @@ const (
 // merging go by.
 func jobKeys() []jobKey {
 	const line = 1024
-	return []jobKey{
+	keys := []jobKey{
 		key("name", func(j *Job) **string { return &j.Name }, texts("a job name", maxName, ValidName)).in(KindManifest),
 		key("version", func(j *Job) **string { return &j.Version }, texts("1 to 64 bytes", 64, checkLine)).in(KindManifest),
 		key("description", func(j *Job) **string { return &j.Description }, texts("1 to 1024 bytes, one line", line, checkLine)),
@@ -136,7 +136,6 @@ func jobKeys() []jobKey {
 		textsKey("env", "names without = and not beginning with "+envPrefix, func(j *Job) *map[string]string { return &j.Env }, checkVariable),
 		textsKey("config", "any names", func(j *Job) *map[string]string { return &j.Config }, checkConfigName),
 		listKey("input", func(j *Job) *json.RawMessage { return &j.Input }, inputs()),
-		key("missed", func(j *Job) **string { return &j.Missed }, choices(MissedOnce, MissedSkip)),
 		key("retries", func(j *Job) **int { return &j.Retries }, integers(0, 1000)),
 		key("backoff", func(j *Job) **Backoff { return &j.Backoff }, backoffs()),
 		listKey("retry_on", func(j *Job) *[]string { return &j.RetryOn }, retryOutcomes()),
@@ -149,6 +148,8 @@ func jobKeys() []jobKey {
 		key("request", func(j *Job) **Request { return &j.Request }, tables(requestKeys(), nil)).in(KindSidecar, KindManifest),
 		key("grant", func(j *Job) **Grant { return &j.Grant }, tables(grantKeys(), nil)).in(KindJobFile, kindHostJob),
 	}
+	before := slices.IndexFunc(keys, func(k jobKey) bool { return k.name == "retries" })
+	return slices.Insert(keys, before, policyKeys()...)
 }
 
 func zones() reader[string] { return texts("a time zone's name", 64, checkZone) }

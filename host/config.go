@@ -20,6 +20,7 @@ const (
 	DefaultDrainTimeout = 30 * time.Second
 	DefaultCommitGrace  = 30 * time.Second
 	DefaultLease        = time.Minute
+	DefaultCatchUp      = 250 * time.Millisecond
 )
 
 // rhythm is how often the loop looks at what nobody tells it. Tests on a virtual clock slow it down.
@@ -63,6 +64,7 @@ type Config struct {
 	OrphanGrace  time.Duration // age at which a dead owner's claim is recovered; default DefaultOrphanGrace
 	DrainTimeout time.Duration // how long runs may go on after Run's context ended; default DefaultDrainTimeout; negative: not at all
 	CommitGrace  time.Duration // for the commit, after a run's deadline; default DefaultCommitGrace
+	CatchUp      time.Duration // distance of late starts, after a stop or a sleep; default DefaultCatchUp; negative: none
 	// Lease is the silence after which an owner counts as stalled, and after which the unlimited run of an owner of whom nothing can
 	// be proved is recovered. The host renews its own three times as often, or more. Default DefaultLease.
 	Lease time.Duration
@@ -106,6 +108,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = DefaultDrainTimeout
+	}
+	if c.CatchUp == 0 {
+		c.CatchUp = DefaultCatchUp
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -11,11 +11,13 @@ import (
 // dueItem is one thing that becomes due: a job's next slot, or a pending attempt.
 type dueItem struct {
 	at        time.Time
+	slot      time.Time // of the job's next slot: its time, which at may be later than
 	job       string
 	pending   *claims.Pending // nil: the job's next slot
 	index     int             // in the heap; -1: not in it
 	dead      bool            // replaced by a later item of the same job, or done
 	retryAt   time.Time       // by instant: not to be looked at before; zero: something has to come in first
+	late      bool            // it was late already when its time was first seen
 	lockSince time.Time       // by instant: since when the job's lock is busy
 	held      bool            // the job's lock was busy for so long that the slot is passed over
 	why       string          // why it has not started although it is due
@@ -49,10 +51,15 @@ func (d *dueHeap) Pop() any {
 }
 
 func (it *dueItem) before(other *dueItem) bool {
-	if it.at.Equal(other.at) {
+	switch {
+	case !it.at.Equal(other.at):
+		return it.at.Before(other.at)
+	case it.job != other.job:
 		return it.job < other.job
+	case it.pending != nil && other.pending != nil: // of one backfill
+		return it.pending.Slot.At.Before(other.pending.Slot.At)
 	}
-	return it.at.Before(other.at)
+	return false
 }
 
 // schedule puts an item into the index.
@@ -77,6 +84,7 @@ func (l *loop) collect(now time.Time) bool {
 	any := false
 	for len(l.due) > 0 && !l.due[0].at.After(now) {
 		it := heap.Pop(&l.due).(*dueItem)
+		it.late = now.Sub(it.at) > lateAfter
 		l.waiting = append(l.waiting, it)
 		any = true
 	}

@@ -22,6 +22,8 @@ const (
 	JobRemoved   EventKind = "job_removed"   // a job is gone
 	JobBroken    EventKind = "job_broken"    // a job cannot run, with the reason
 	JobReady     EventKind = "job_ready"     // its module is compiled
+	JobPaused    EventKind = "job_paused"    // by an operator, or since it failed too often: see Policy
+	JobResumed   EventKind = "job_resumed"   // it goes on
 	JobDisabled  EventKind = "job_disabled"  // a guest asked for it with exit 78
 	HostStarted  EventKind = "host_started"  // the owner has joined
 	HostDraining EventKind = "host_draining" // no new claims
@@ -42,18 +44,21 @@ type Event struct {
 	Slot     claims.Slot
 	Attempt  int
 	Digest   string
-	Lateness time.Duration // Started: behind the slot's time
+	Lateness time.Duration // Started: behind the time at which it was to start: the slot's with its jitter, or when an attempt was due
+	Late     bool          // Started: later than the job's grace
+	Jitter   time.Duration // Started: how much later than the slot's time it was to start
 	Duration time.Duration // EndedRun: of the guest
 	Outcome  claims.Outcome
 	Cause    claims.Cause
 	ExitCode *int64
 	Reason   string
-	Evidence string    // Recovered
-	Count    int64     // SlotSkipped, SlotMissed: how many; SlotQueued: slots of the job that wait now; Started: slots that the run stands for
-	Until    time.Time // SlotSkipped, SlotMissed: the last one's time
-	Retry    time.Time // EndedRun: when the next attempt is due
-	Output   []byte    // EndedRun: what it wrote, where that is short enough to travel with the commit
-	Err      error     // TickFailed
+	Policy   claims.Policy // which of the job's policies decided this; empty: none
+	Evidence string        // Recovered
+	Count    int64         // SlotSkipped, SlotMissed: how many; SlotQueued: slots of the job that wait now; Started: missed slots that the run stands for; JobPaused: failures in a row
+	Until    time.Time     // SlotSkipped, SlotMissed: the last one's time
+	Retry    time.Time     // EndedRun: when the next attempt is due
+	Output   []byte        // EndedRun: what it wrote, where that is short enough to travel with the commit
+	Err      error         // TickFailed
 }
 
 const eventQueue = 4096

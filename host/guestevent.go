@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/wcron/wcron/claims"
 )
 
 // guestEvent is what a guest reads on stdin. Times are RFC 3339 in UTC.
@@ -20,6 +22,7 @@ type guestEvent struct {
 	Attempt     int             `json:"attempt"`
 	Missed      int64           `json:"missed"` // further slots that this run stands for
 	Manual      bool            `json:"manual"`
+	Backfill    bool            `json:"backfill"` // somebody asked for this time, which has passed
 	Deadline    *time.Time      `json:"deadline"` // null: none
 	Last        *lastRun        `json:"last"`     // null: this is the first run that ended
 	Input       json.RawMessage `json:"input"`
@@ -36,7 +39,7 @@ func (l *loop) event(r *run, started time.Time) (stdin []byte, env []string) {
 	e := guestEvent{
 		Job: r.def.Name, Schedule: oneLine(r.def.Schedule), Timezone: r.row.Timezone, RunID: r.token.RunID, Slot: r.slot.ID,
 		ScheduledAt: r.slot.At.UTC(), StartedAt: started, Attempt: r.attempt, Missed: r.standsFor,
-		Manual: r.slot.Kind == "manual", Input: r.def.Input,
+		Manual: r.slot.Kind == claims.Manual, Backfill: r.slot.Kind == claims.Backfill, Input: r.def.Input,
 	}
 	if r.input != nil {
 		e.Input = r.input

@@ -49,10 +49,20 @@ type Job struct {
 	Input        json.RawMessage   // the event's "input"; nil: null
 	Grants       capability.Grants // what its runs may do beside the free calls
 
-	Missed       claims.MissedPolicy // empty: once
-	Retry        claims.RetryPolicy
-	Overlap      claims.Overlap
-	Repeat       int64 // slots after which the job is done; 0: no limit
+	NotBefore time.Time // the schedule begins then; zero: no bound
+	NotAfter  time.Time // and ends then; zero: no bound
+
+	Missed           claims.MissedPolicy // empty: once
+	MissedLimit      int                 // of missed = all: slots that are made up for; 0: claims.DefaultMissedLimit
+	MissedWindow     time.Duration       // slots that are older are not made up for; 0: all are
+	StartingDeadline time.Duration       // slots that are later do not start; 0: all do
+	Grace            time.Duration       // lateness that is not called late; 0: that of claims.Grace
+	Jitter           time.Duration       // each slot starts later by less than this, always by the same; 0: none does
+	Retry            claims.RetryPolicy
+	Overlap          claims.Overlap
+	Repeat           int64 // slots after which the job is done; 0: no limit
+	PauseAfter       int64 // failures in a row after which the job is paused; 0: it is not
+
 	HistoryRuns  int64 // newest runs kept; 0: DefaultHistoryRuns
 	HistoryBytes int64 // of their outputs; 0: DefaultHistoryBytes
 
@@ -176,6 +186,7 @@ func (j Job) definition() string {
 	for _, k := range slices.Sorted(maps.Keys(j.Env)) {
 		fmt.Fprintf(h, "%q=%q\n", k, j.Env[k])
 	}
+	fmt.Fprintf(h, "%s\n", j.policies())
 	fmt.Fprintf(h, "%s %s %d %d %d %d", j.Schedule, j.Timezone, j.Timeout, j.Memory, j.Fuel, j.Output)
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

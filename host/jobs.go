@@ -13,16 +13,17 @@ import (
 
 // job is a job of the present set, with what the ledger says of it.
 type job struct {
-	def     Job
-	row     claims.Job     // Name is empty until the job is registered
-	spec    *schedule.Spec // the schedule that the ledger has in force; nil: only when asked for, or it cannot be read
-	badSpec string         // why the schedule of its definition cannot be computed
-	item    *dueItem       // its next slot
-	mod     *module        // compiled: what runs from now on; nil: nothing yet
-	want    *module        // what it is to run; equal to mod once that is compiled
-	running map[string]*run
-	busy    bool // a claim of its next slot is under way
-	puts    int  // registrations under way; until they are through its due times may be those of an earlier schedule
+	def       Job
+	row       claims.Job     // Name is empty until the job is registered
+	spec      *schedule.Spec // the schedule that the ledger has in force; nil: only when asked for, or it cannot be read
+	badSpec   string         // why the schedule of its definition cannot be computed
+	item      *dueItem       // its next slot
+	mod       *module        // compiled: what runs from now on; nil: nothing yet
+	want      *module        // what it is to run; equal to mod once that is compiled
+	running   map[string]*run
+	busy      bool      // a claim of its next slot is under way
+	catchUpTo time.Time // missed = all: slots up to here are made up for one after the other
+	puts      int       // registrations under way; until they are through its due times may be those of an earlier schedule
 }
 
 // reload takes over the source's present set: what is new or changed is registered, what is gone is removed. Runs in flight go on.
@@ -95,15 +96,23 @@ func (l *loop) define(j *job, def Job) {
 	}
 }
 
+// next is the first time of the schedule in force after the given one. The schedule is known.
+func (j *job) next(after time.Time) time.Time {
+	return within(j.spec.Next, j.row.NotBefore, j.row.NotAfter)(after)
+}
+
 // Registration is what the ledger is told of a job that is added, or changed, at now. An error is that of its schedule.
 func (j Job) Registration(now time.Time) (claims.Put, error) {
-	p := claims.Put{Name: j.Name, Definition: j.definition(), Timezone: j.Timezone}
+	p := claims.Put{
+		Name: j.Name, Definition: j.definition(), Timezone: j.Timezone,
+		NotBefore: j.NotBefore.UTC().Truncate(time.Millisecond), NotAfter: j.NotAfter.UTC().Truncate(time.Millisecond),
+	}
 	spec, err := j.spec(now)
 	if err != nil {
 		return claims.Put{}, err
 	}
 	if spec != nil {
-		p.Schedule, p.Timezone, p.First = spec.String(), spec.Location().String(), spec.Next(now)
+		p.Schedule, p.Timezone, p.First = spec.String(), spec.Location().String(), within(spec.Next, p.NotBefore, p.NotAfter)(now)
 	}
 	return p, nil
 }
@@ -134,6 +143,7 @@ func (l *loop) register(jobs []*job) {
 		return
 	}
 	l.write(func(ctx context.Context) func() {
+		l.h.account(ctx, now, puts)
 		rows, err := l.h.cfg.Store.Put(ctx, now, l.h.cfg.Source, puts)
 		return func() {
 			for _, j := range of {
@@ -196,6 +206,7 @@ func (l *loop) setRow(j *job, row claims.Job) {
 	if row.Schedule != j.row.Schedule || row.Timezone != j.row.Timezone || !row.Anchor.Equal(j.row.Anchor) || j.row.Name == "" {
 		j.spec, _ = ScheduleOf(row)
 	}
+	l.tellPause(j, row)
 	j.row = row
 	if j.busy {
 		return // the claim's answer brings a newer row
@@ -209,15 +220,19 @@ func (l *loop) plan(j *job) {
 		return
 	}
 	due := !j.row.Next.IsZero() && j.row.Removed.IsZero() && !j.row.Done
+	at := j.row.Next
+	if due && j.spec != nil && j.def.Jitter > 0 {
+		at = at.Add(j.def.delay(at, j.next(at)))
+	}
 	if it := j.item; it != nil && !it.dead {
-		if due && it.at.Equal(j.row.Next) {
+		if due && it.at.Equal(at) && it.slot.Equal(j.row.Next) {
 			return // it may be waiting: its reason and its place stay
 		}
 		l.drop(it)
 	}
 	j.item = nil
 	if due {
-		j.item = &dueItem{at: j.row.Next, job: j.def.Name, index: -1}
+		j.item = &dueItem{at: at, slot: j.row.Next, job: j.def.Name, index: -1}
 		l.schedule(j.item)
 	}
 }
@@ -256,12 +271,11 @@ func (l *loop) later(pause time.Duration, f func()) {
 }
 
 func sameJob(a, b Job) bool {
-	return a.Module.Digest == b.Module.Digest && a.Schedule == b.Schedule && a.Timezone == b.Timezone && a.DST == b.DST &&
+	return a.policies() == b.policies() && a.Module.Digest == b.Module.Digest && a.Schedule == b.Schedule && a.Timezone == b.Timezone && a.DST == b.DST &&
 		a.Timeout == b.Timeout && a.StartTimeout == b.StartTimeout && a.Memory == b.Memory && a.Fuel == b.Fuel && a.Output == b.Output && a.State == b.State &&
 		a.Entry == b.Entry && slices.Equal(a.Args, b.Args) && maps.Equal(a.Env, b.Env) && bytes.Equal(a.Input, b.Input) &&
-		a.Missed == b.Missed && a.Overlap == b.Overlap && a.Repeat == b.Repeat && a.HistoryRuns == b.HistoryRuns && a.HistoryBytes == b.HistoryBytes &&
-		a.Broken == b.Broken && a.Unready == b.Unready && a.Note == b.Note && a.Retry.Retries == b.Retry.Retries && a.Retry.Min == b.Retry.Min &&
-		a.Retry.Max == b.Retry.Max && slices.Equal(a.Retry.On, b.Retry.On)
+		a.Overlap == b.Overlap && a.HistoryRuns == b.HistoryRuns && a.HistoryBytes == b.HistoryBytes &&
+		a.Broken == b.Broken && a.Unready == b.Unready && a.Note == b.Note
 }
 
 func firstOf(reasons ...string) string {

@@ -7,7 +7,7 @@ import (
 
 var levels = map[EventKind]slog.Level{
 	LateResult: slog.LevelWarn, SlotMissed: slog.LevelWarn, Recovered: slog.LevelWarn, JobBroken: slog.LevelWarn,
-	JobDisabled: slog.LevelWarn, TickFailed: slog.LevelError, Stalled: slog.LevelWarn, LockWait: slog.LevelError, SlotSkipped: slog.LevelWarn,
+	JobDisabled: slog.LevelWarn, JobPaused: slog.LevelWarn, TickFailed: slog.LevelError, Stalled: slog.LevelWarn, LockWait: slog.LevelError, SlotSkipped: slog.LevelWarn,
 	GuestRefused: slog.LevelWarn,
 }
 
@@ -35,6 +35,12 @@ func (h *Host) log(e Event) {
 	switch e.Kind {
 	case Started:
 		attrs = append(attrs, slog.Int64("lateness_ms", e.Lateness.Milliseconds()))
+		if e.Late {
+			attrs = append(attrs, slog.Bool("late", true))
+		}
+		if e.Jitter > 0 {
+			attrs = append(attrs, slog.Int64("jitter_ms", e.Jitter.Milliseconds()))
+		}
 		if e.Count > 0 {
 			attrs = append(attrs, slog.Int64("stands_for", e.Count))
 		}
@@ -53,6 +59,7 @@ func (h *Host) log(e Event) {
 	case SlotSkipped, SlotMissed:
 		attrs = append(attrs, slog.Int64("count", e.Count), slog.Time("until", e.Until))
 	}
+	add("policy", string(e.Policy))
 	add("reason", e.Reason)
 	add("evidence", e.Evidence)
 	if e.Err != nil {

@@ -33,6 +33,8 @@ type loop struct {
 
 	starting map[string]bool // jobs of the first set that are not registered yet; nil: there has been no set
 	claiming bool
+	readyBy  time.Time                      // by instant: late starts begin then at the latest
+	nextLate time.Time                      // by instant: before it no late start has its turn
 	writes   []func(context.Context) func() // registrations, one at a time, in order
 	writing  bool
 	first    bool // the first poll has been applied
@@ -57,6 +59,7 @@ func newLoop(ctx context.Context, h *Host) *loop {
 	l := &loop{
 		h:       h,
 		begun:   h.now(),
+		readyBy: h.instant().Add(readyAfter),
 		inbox:   make(chan func(), 64),
 		gone:    make(chan struct{}),
 		jobs:    map[string]*job{},
@@ -140,6 +143,9 @@ func (l *loop) wait() time.Duration {
 		wait = min(wait, l.due[0].at.Sub(l.h.now()))
 	}
 	instant := l.h.instant()
+	if len(l.waiting) > 0 && instant.Before(l.readyBy) { // late starts wait until then at most
+		wait = min(wait, l.readyBy.Sub(instant))
+	}
 	for _, it := range l.waiting {
 		if !it.dead && !it.retryAt.IsZero() {
 			wait = min(wait, it.retryAt.Sub(instant))

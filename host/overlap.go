@@ -62,8 +62,8 @@ func (j *job) overlapping(c claims.Claim) claims.Claim {
 	return c
 }
 
-// turn says what pending work of a job has to wait for: the runs in flight, and what is to go before it.
-func (l *loop) turn(j *job, p *claims.Pending) string {
+// behind says what pending work of a job has to wait for: the runs in flight, and what is to go before it.
+func (l *loop) behind(j *job, p *claims.Pending) string {
 	over := j.def.Overlap
 	waiting := l.queues[j.def.Name]
 	if over.Policy == claims.OverlapReplace && len(waiting) > 0 && !j.row.Paused {
@@ -116,7 +116,7 @@ func (l *loop) lined(t *attempt, a claims.Claimed) {
 		if it := l.pending[p.Slot.ID]; it != nil {
 			l.forgetPending(it)
 		}
-		e := Event{Kind: SlotSkipped, Job: t.def.Name, Slot: p.Slot, Count: 1, Until: p.Slot.At, Reason: t.claim.IfReplaced}
+		e := Event{Kind: SlotSkipped, Job: t.def.Name, Slot: p.Slot, Count: 1, Until: p.Slot.At, Reason: t.claim.IfReplaced, Policy: claims.ByOverlap}
 		if p.Attempt > 1 {
 			e.Attempt = p.Attempt
 		}
@@ -128,7 +128,7 @@ func (l *loop) lined(t *attempt, a claims.Claimed) {
 	l.addPending(claims.Pending{Slot: t.claim.Slot, Attempt: 1, Due: t.claim.Slot.At, StandsFor: t.claim.StandsFor})
 	l.h.emit(Event{
 		Kind: SlotQueued, Job: t.def.Name, Slot: t.claim.Slot, Count: int64(len(l.queues[t.def.Name])),
-		Reason: firstOf(t.busy, holding(a)),
+		Reason: firstOf(t.busy, holding(a)), Policy: claims.ByOverlap,
 	})
 	if j := l.jobs[t.item.job]; j != nil && t.claim.Overlap == claims.OverlapReplace {
 		l.replace(j, t.claim.Slot)

@@ -146,7 +146,7 @@ func (w *watcher) close(ctx context.Context, o claims.Open, reason, evidence str
 	w.l.shared.mu.Unlock()
 	now := w.l.h.now()
 	f := claims.Final{
-		Token: o.Token, Outcome: claims.Orphaned, Reason: reason, Evidence: evidence, EndedAt: now, Counts: o.Attempt == 1, Repeat: def.Repeat,
+		Token: o.Token, Outcome: claims.Orphaned, Reason: reason, Evidence: evidence, EndedAt: now, Counts: o.Slot.Kind == claims.Scheduled, Repeat: def.Repeat,
 	}
 	if w.l.h.cfg.Spool != "" {
 		if kept, ok, err := output.Recover(w.l.h.cfg.Spool, o.RunID, def.output()); err == nil && ok {
@@ -158,9 +158,7 @@ func (w *watcher) close(ctx context.Context, o claims.Open, reason, evidence str
 		if err != nil {
 			return err
 		}
-		if due, ok := def.Retry.Retry(claims.Ended{Outcome: claims.Orphaned, Attempt: o.Attempt, At: now, Slot: o.Slot, Next: row.Next}); ok {
-			f.Retry = due
-		}
+		def.judge(&f, claims.Ended{Outcome: claims.Orphaned, Attempt: o.Attempt, At: now, Slot: o.Slot, Next: row.Next})
 	}
 	done, err := w.l.h.cfg.Store.Finalize(ctx, now, []claims.Final{f})
 	if err != nil {

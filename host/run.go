@@ -36,7 +36,12 @@ type run struct {
 	unlock    func()
 	ctx       context.Context
 	kill      context.CancelCauseFunc
-	reserved  int64 // of the memory budget, until the guest starts
+	reserved  int64         // of the memory budget, until the guest starts
+	startAt   time.Time     // when it was to start
+	delayed   time.Duration // of that, after its slot's time on purpose
+	grace     time.Duration // lateness that is not called late; 0: it is never called so
+	caughtUp  bool          // it was late and waited for its turn
+	gaveWay   bool          // it has no further attempt because the next slot was near
 	progress  atomic.Pointer[Progress]
 }
 
@@ -54,6 +59,7 @@ func (l *loop) start(t *attempt, a claims.Claimed, now time.Time) {
 		input: a.Input, by: a.By, standsFor: t.claim.StandsFor, claimedAt: now, deadline: t.claim.Deadline, unlock: sync.OnceFunc(t.unlock),
 		reserved: t.reserved,
 	}
+	r.timed(t)
 	r.ctx, r.kill = context.WithCancelCause(l.ctx)
 	l.running[r.token.RunID] = r
 	if j := l.jobs[r.def.Name]; j != nil {
@@ -101,10 +107,7 @@ func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 
 	f.StartedAt = l.h.now()
 	event, env := l.event(r, f.StartedAt)
-	l.h.emit(Event{
-		Kind: Started, Time: f.StartedAt, Job: r.def.Name, RunID: r.token.RunID, Slot: r.slot, Attempt: r.attempt,
-		Digest: r.mod.digest, Lateness: f.StartedAt.Sub(r.slot.At), Count: r.standsFor,
-	})
+	l.h.emit(r.startEvent(f.StartedAt))
 	door := l.door(r, state, event, f.StartedAt)
 	res := r.mod.compiled.Run(r.ctx, sandbox.Run{
 		Args: append([]string{r.def.Name}, r.def.Args...), Env: env, Stdin: bytes.NewReader(event), Stdout: rec, Stderr: rec,
@@ -189,16 +192,15 @@ func (l *loop) settle(r *run, f *claims.Final) {
 	if f.EndedAt.IsZero() {
 		f.EndedAt = l.h.now()
 	}
-	f.Counts = r.attempt == 1 && !f.StartedAt.IsZero()
-	end := claims.Ended{
-		Outcome: f.Outcome, Cause: f.Cause, ExitCode: f.ExitCode, Attempt: r.attempt, At: f.EndedAt, Slot: r.slot,
-		Next: r.row.Next, Jitter: l.h.world.random(),
+	f.Counts = r.slot.Kind == claims.Scheduled && !f.StartedAt.IsZero()
+	next := r.row.Next
+	if !next.After(f.EndedAt) { // the schedule has gone on meanwhile
+		if row, err := l.h.cfg.Store.Job(l.ctx, r.token.Job); err == nil {
+			next = row.Next
+		}
 	}
-	f.Retry, _ = r.def.Retry.Retry(end)
-	if f.Outcome == claims.OK {
-		end.Outcome, end.Cause = claims.Failed, claims.StateConflict
-		f.Again, _ = r.def.Retry.Retry(end)
-	}
+	ended := claims.Ended{Outcome: f.Outcome, Cause: f.Cause, ExitCode: f.ExitCode, Attempt: r.attempt, At: f.EndedAt, Slot: r.slot, Next: next, Jitter: l.h.world.random()}
+	r.gaveWay = r.def.judge(f, ended)
 	if f.Cause == claims.Exit && f.ExitCode != nil && *f.ExitCode == claims.ExitDisable {
 		f.Disable = fmt.Sprintf("run %s ended with exit code %d; change the plugin or its configuration", r.token.RunID, claims.ExitDisable)
 	}
@@ -247,6 +249,9 @@ func (l *loop) ended(r *run, f claims.Final, done claims.Finalized, err error) {
 	e := Event{
 		Kind: EndedRun, Time: f.EndedAt, Job: r.def.Name, RunID: r.token.RunID, Slot: r.slot, Attempt: r.attempt, Digest: r.mod.digest,
 		Outcome: f.Outcome, Cause: f.Cause, ExitCode: f.ExitCode, Reason: f.Reason, Retry: f.Retry, Output: f.Output.Inline, Err: err,
+	}
+	if r.gaveWay || !f.Retry.IsZero() {
+		e.Policy = claims.ByRetries
 	}
 	if !f.StartedAt.IsZero() {
 		e.Duration = f.EndedAt.Sub(f.StartedAt)

@@ -64,7 +64,7 @@ func Occurrences(row claims.Job) (func(after time.Time) time.Time, error) {
 	if spec == nil {
 		return func(time.Time) time.Time { return time.Time{} }, nil
 	}
-	return spec.Next, nil
+	return within(spec.Next, row.NotBefore, row.NotAfter), nil
 }
 
 // AtStartNote is said of a job that has no next time and yet runs.

@@ -49,10 +49,10 @@ func (h *Host) Status(ctx context.Context) ([]JobStatus, error) {
 		}
 		for _, name := range slices.Sorted(maps.Keys(l.jobs)) {
 			s := l.jobs[name].status(h.cfg.MemoryBudget)
-			s.Queued = len(l.queues[name])
 			if l.claiming && s.State == Active && !s.Next.IsZero() && !s.Next.After(now) && waiting[name] == nil {
 				s.Waiting, s.Reason = s.Next, firstOf(s.Reason, claim)
 			}
+			s.Queued = len(l.queues[name])
 			if it := waiting[name]; it != nil {
 				s.Waiting, s.Reason = it.at, firstOf(s.Reason, it.why)
 			}

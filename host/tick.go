@@ -74,6 +74,9 @@ func (l *loop) consider(it *dueItem, now time.Time, tries []*attempt) (*attempt,
 	case j.puts > 0:
 		return nil, "its registration is under way"
 	case it.pending != nil:
+		if why := j.fillWaits(it, now); why != "" {
+			return nil, why
+		}
 		return l.considerPending(it, j, now, tries)
 	}
 	return l.considerSlot(it, j, now, tries)
@@ -83,29 +86,42 @@ func (l *loop) considerSlot(it *dueItem, j *job, now time.Time, tries []*attempt
 	if j.spec == nil {
 		return nil, firstOf(j.badSpec, "its schedule is not known")
 	}
-	refuse, busy := j.refusal(l.h.cfg.MemoryBudget), ""
+	refuse, by, busy := j.refusal(l.h.cfg.MemoryBudget), claims.ByBroken, ""
 	if refuse == "" {
+		if why := l.mustWait(it, j, now); why != "" {
+			return nil, why
+		}
 		busy = l.occupied(j, it)
 	}
-	if !j.def.Overlap.Policy.Waits() {
-		refuse, busy = firstOf(refuse, busy), ""
+	if refuse == "" && busy != "" && !j.def.Overlap.Policy.Waits() {
+		refuse, by, busy = busy, claims.ByOverlap, ""
 	}
 	if refuse == "" && busy == "" && !j.row.Paused {
 		if why := l.cannotStart(j, tries); why != "" {
 			return nil, why
 		}
 	}
-	p := claims.Plan(claims.Due{
-		Job: j.row, Next: j.spec.Next, Now: now, Policy: j.def.Missed, Since: l.begun, Refuse: refuse,
-	})
+	due := l.dueOf(j, now)
+	due.Refuse, due.RefuseBy = refuse, by
+	p := claims.Plan(due)
+	if p.At.IsZero() && len(p.Passed) == 0 { // the clock was set back since its delay was over
+		it.retryAt = l.h.instant().Add(time.Second)
+		return nil, "its start is delayed"
+	}
 	try := &attempt{item: it, job: j, def: j.def, busy: busy, claim: claims.Claim{
 		Slot: claims.ScheduledSlot(j.def.Name, p.At), Attempt: 1, From: j.row.Next, Next: p.Next, Passed: p.Passed, StandsFor: p.StandsFor,
 	}}
 	if p.At.IsZero() {
 		try.claim.Slot = claims.ScheduledSlot(j.def.Name, j.row.Next)
-	} else if try.claim = j.overlapping(try.claim); busy == "" {
-		if err := l.armed(try, now); err != nil {
-			return nil, err.Error()
+	} else {
+		try.claim = j.overlapping(try.claim)
+		if l.backlog(j, now) && !j.def.Overlap.Policy.Waits() {
+			try.claim.IfBusy = "" // it waits all the same
+		}
+		if busy == "" {
+			if err := l.armed(try, now); err != nil {
+				return nil, err.Error()
+			}
 		}
 	}
 	j.busy = true
@@ -119,7 +135,7 @@ func (l *loop) considerPending(it *dueItem, j *job, now time.Time, tries []*atte
 	if j.row.Paused && it.pending.Slot.Kind == claims.Scheduled {
 		return nil, "the job is paused"
 	}
-	if why := l.turn(j, it.pending); why != "" {
+	if why := l.behind(j, it.pending); why != "" {
 		return nil, why
 	}
 	if why := l.cannotStart(j, tries); why != "" {
@@ -140,6 +156,9 @@ func (l *loop) considerPending(it *dueItem, j *job, now time.Time, tries []*atte
 
 // armed makes an attempt one that runs, and takes the memory that it begins with from the budget.
 func (l *loop) armed(try *attempt, now time.Time) error {
+	if err := l.turn(try.item); err != nil {
+		return err
+	}
 	id, err := l.h.world.runID()
 	if err != nil {
 		return err
@@ -155,6 +174,7 @@ func (l *loop) armed(try *attempt, now time.Time) error {
 	try.mod, try.lanes = j.mod, j.row.Lanes
 	try.mod.users++
 	try.claim.RunID, try.claim.Digest = id, j.mod.digest
+	l.tookTurn(try.item)
 	try.claim.Deadline = claims.ClaimDeadline(now, j.def.startTimeout(), j.def.timeout(), l.h.cfg.CommitGrace)
 	return nil
 }
@@ -337,15 +357,19 @@ func (l *loop) answered(t *attempt, a claims.Claimed, now time.Time) {
 			l.again(t, inTheWay(a), l.h.cfg.rhythm.poll)
 			return
 		}
-		if it := t.job.item; current && it != nil && it.at.Equal(t.claim.From) { // nothing has changed
-			it.why, it.retryAt = inTheWay(a), l.h.instant().Add(l.h.cfg.rhythm.poll)
+		if a.Job.Next.Equal(t.claim.From) { // nothing was recorded: the slot waits
+			if it := t.job.item; current && it != nil {
+				it.why, it.retryAt = inTheWay(a), l.h.instant().Add(l.h.cfg.rhythm.poll)
+			}
 			return
 		}
 		l.told(t)
-		l.h.emit(Event{Kind: SlotSkipped, Job: t.def.Name, Slot: t.claim.Slot, Count: 1, Until: t.claim.Slot.At, Reason: t.claim.IfBusy})
+		l.h.emit(Event{
+			Kind: SlotSkipped, Job: t.def.Name, Slot: t.claim.Slot, Count: 1, Until: t.claim.Slot.At, Reason: t.claim.IfBusy, Policy: claims.ByOverlap,
+		})
 	case claims.Stale:
 		l.forgetPending(t.item)
-		if it := t.job.item; current && it != nil && t.item.pending == nil && it.at.Equal(t.claim.From) {
+		if it := t.job.item; current && it != nil && t.item.pending == nil && it.slot.Equal(t.claim.From) {
 			it.retryAt = l.h.instant().Add(time.Second) // refused for a reason that this host does not see yet
 		}
 	}
@@ -366,7 +390,7 @@ func (l *loop) told(t *attempt) {
 		if p.Verdict == claims.Missed {
 			kind = SlotMissed
 		}
-		l.h.emit(Event{Kind: kind, Job: t.def.Name, Slot: claims.ScheduledSlot(t.def.Name, p.First), Count: p.Count, Until: p.Last, Reason: p.Reason})
+		l.h.emit(Event{Kind: kind, Job: t.def.Name, Slot: claims.ScheduledSlot(t.def.Name, p.First), Count: p.Count, Until: p.Last, Reason: p.Reason, Policy: p.By})
 	}
 }
 

@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write testdata/traces anew from what th
 // who does that reads every line of the difference.
 func golden(t *testing.T, name string, rigs ...*rig) {
 	t.Helper()
-	got := trace(rigs)
+	got := told(rigs)
 	path := filepath.Join("testdata", "traces", name+".txt")
 	if *update {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -40,9 +40,9 @@ func golden(t *testing.T, name string, rigs ...*rig) {
 	}
 }
 
-// trace is one line per event. Events of one instant are put in the order of their jobs, which on a real clock is chance; those of
+// told is one line per event. Events of one instant are put in the order of their jobs, which on a real clock is chance; those of
 // one job stay in the order in which they were told.
-func trace(rigs []*rig) string {
+func told(rigs []*rig) string {
 	var all []Event
 	for _, r := range rigs {
 		r.mu.Lock()

@@ -215,6 +215,7 @@ func (b *builder) time(j *Job, m merged) {
 	}
 	if err == nil {
 		j.Schedule, j.Timezone, j.Warnings = spec, spec.Location().String(), spec.Warnings()
+		b.bounds(j, m)
 		return
 	}
 	at := b.placeOfSchedule(j.Name, m)

@@ -68,6 +68,8 @@ type Job struct {
 	Schedule     *schedule.Spec // nil: manual, or the text is not a schedule
 	ScheduleText string         // as written, several schedules on a line each; "" for none
 	Timezone     string         // in which Schedule is read
+	NotBefore    time.Time      // the schedule's bounds; zero: none
+	NotAfter     time.Time
 
 	State  State
 	Reason string // why it is not active; of an active job: why the file that is there now is not in use

@@ -111,14 +111,21 @@ func (m *Model) put(now time.Time, source string, p claims.Put) claims.Job {
 	was := j.Job
 	if !j.Removed.IsZero() {
 		j.Job = claims.Job{Name: p.Name, Seq: j.Seq, Born: j.Seq, Definition: p.Definition, Schedule: p.Schedule, Timezone: p.Timezone,
-			Anchor: now, Next: p.First, Rev: j.Rev, Lanes: j.Lanes}
+			NotBefore: p.NotBefore, NotAfter: p.NotAfter, Anchor: now, Next: p.First, Rev: j.Rev, Lanes: j.Lanes}
 	}
 	j.Source = source
-	if j.Schedule != p.Schedule || j.Timezone != p.Timezone {
+	if j.Schedule != p.Schedule || j.Timezone != p.Timezone || !j.NotBefore.Equal(p.NotBefore) || !j.NotAfter.Equal(p.NotAfter) {
 		if !j.Next.IsZero() && !j.Next.After(now) {
-			m.pass(j.Name, claims.Passed{Verdict: claims.Missed, Reason: "the schedule changed", First: j.Next, Last: j.Next, Count: 1})
+			passed := p.Passed
+			if len(passed) == 0 || !passed[0].First.Equal(j.Next) {
+				passed = []claims.Passed{{Verdict: claims.Missed, Reason: "the schedule changed", First: j.Next, Last: j.Next, Count: 1}}
+			}
+			for _, r := range passed {
+				m.pass(j.Name, r)
+			}
 		}
 		j.Schedule, j.Timezone, j.Anchor, j.Next = p.Schedule, p.Timezone, now, p.First
+		j.NotBefore, j.NotAfter = p.NotBefore, p.NotAfter
 	}
 	if j.Definition != p.Definition {
 		j.Definition, j.Disabled = p.Definition, ""
@@ -177,27 +184,52 @@ func (m *Model) Request(ctx context.Context, now time.Time, r claims.Request) er
 		}
 	case claims.Resume:
 		if j.Paused {
-			j.Paused, j.ResumedAt, j.Reason = false, now, ""
+			j.Paused, j.ResumedAt, j.Reason, j.Failures = false, now, "", 0
 			m.changed(j)
 		}
-	case claims.Trigger, claims.Start:
-		s, why := claims.ManualSlot(r.Job, now, r.ID), ""
-		if r.Kind == claims.Start {
-			s, why = claims.StartSlot(r.Job, now, r.ID), claims.StartRefusal(j.Job, r)
-		}
-		switch {
-		case m.find(s.ID) >= 0:
-		case why != "":
+	case claims.Trigger:
+		m.ask(claims.ManualSlot(r.Job, now, r.ID), now, r.Input, r.By)
+	case claims.Start:
+		s := claims.StartSlot(r.Job, now, r.ID)
+		if why := claims.StartRefusal(j.Job, r); why == "" {
+			m.ask(s, now, r.Input, r.By)
+		} else if m.find(s.ID) < 0 {
 			m.slot(s, claims.Skipped, why, "")
-		default:
-			m.slot(s, "", "", "")
+		}
+	case claims.Fill:
+		for _, at := range r.Times {
+			m.ask(claims.BackfillSlot(r.Job, at, r.ID), now, nil, r.By)
+		}
+	case claims.Unfill:
+		m.pending = slices.DeleteFunc(m.pending, func(p claims.Pending) bool {
+			if p.Slot.Job != r.Job || p.Slot.Kind != claims.Backfill {
+				return false
+			}
+			m.slot(p.Slot, claims.Skipped, r.Reason, "")
 			m.rev++
-			m.pending = append(m.pending, claims.Pending{Slot: s, Attempt: 1, Due: now, Input: r.Input, By: r.By, Rev: m.rev})
+			return true
+		})
+	case claims.Skip:
+		j.SkipAt, j.SkipReason = r.At, r.Reason
+		m.changed(j)
+	case claims.Unskip:
+		if !j.SkipAt.IsZero() {
+			j.SkipAt, j.SkipReason = time.Time{}, ""
+			m.changed(j)
 		}
 	default:
 		return fmt.Errorf("request %q of job %q: unknown", r.Kind, r.Job)
 	}
 	return nil
+}
+
+// ask records a slot that somebody asked for, once.
+func (m *Model) ask(s claims.Slot, now time.Time, input []byte, by string) {
+	if m.find(s.ID) < 0 {
+		m.slot(s, "", "", "")
+		m.rev++
+		m.pending = append(m.pending, claims.Pending{Slot: s, Attempt: 1, Due: now, Input: input, By: by, Rev: m.rev})
+	}
 }
 
 func (m *Model) cancel(now time.Time, r claims.Request) error {

@@ -82,8 +82,9 @@ func (m *Model) claim(now time.Time, owner string, c claims.Claim) claims.Claime
 }
 
 func (m *Model) claimDue(now time.Time, owner string, j *row, c claims.Claim) claims.Claimed {
+	held := j.Paused || j.Disabled != "" || !j.SkipAt.IsZero() && j.SkipAt.Equal(c.Slot.At)
 	waits := c.Overlap == claims.OverlapQueue || c.Overlap == claims.OverlapReplace
-	if c.From.IsZero() || !j.Next.Equal(c.From) || j.Done || ((j.Paused || j.Disabled != "") && (c.RunID != "" || waits)) {
+	if c.From.IsZero() || !j.Next.Equal(c.From) || j.Done || held && (c.RunID != "" || waits) {
 		return claims.Claimed{Status: claims.Stale}
 	}
 	holder := m.holder(c)
@@ -196,22 +197,26 @@ func (m *Model) finalize(now time.Time, f claims.Final) (claims.Finalized, error
 	if why := m.conflict(j, o, f); why != "" {
 		answer = claims.Finalized{Status: claims.Conflicted, Reason: why}
 		f.Outcome, f.Cause, f.Reason, f.Retry = claims.Failed, claims.StateConflict, why, f.Again
+		f.Strike = f.Strike.Conflicted()
 	}
 	run.Outcome, run.Cause, run.ExitCode, run.Reason, run.Evidence = f.Outcome, f.Cause, f.ExitCode, f.Reason, f.Evidence
 	run.StartedAt, run.EndedAt, run.Memory, run.Fuel = f.StartedAt, f.EndedAt, f.Memory, f.Fuel
-	counted := f.Counts && o.life == j.life
+	counted := f.Counts && o.life == j.life && !slices.ContainsFunc(m.runs, func(r *claims.Run) bool {
+		return r.Slot.ID == o.Slot.ID && r.Counted != nil && *r.Counted
+	})
+	f.Counts = counted
 	run.Counted = &counted
 	if o.life != j.life {
 		run.Outcome = claims.Discarded
 		m.slot(o.Slot, claims.Verdict(claims.Discarded), f.Reason, "")
 		return is(claims.Dropped), nil
 	}
-	m.close(j, o, f)
+	m.close(now, j, o, f)
 	return answer, nil
 }
 
 // close records what an attempt of a job that still exists came to.
-func (m *Model) close(j *row, o *flight, f claims.Final) {
+func (m *Model) close(now time.Time, j *row, o *flight, f claims.Final) {
 	j.LastRun, j.Last, j.LastEnded = f.RunID, f.Outcome, f.EndedAt
 	if f.Counts {
 		j.Repeats++
@@ -222,6 +227,15 @@ func (m *Model) close(j *row, o *flight, f claims.Final) {
 	}
 	if f.Disable != "" {
 		j.Disabled = f.Disable
+	}
+	switch {
+	case !f.Retry.IsZero():
+	case f.Strike == claims.StrikeReset:
+		j.Failures = 0
+	case f.Strike == claims.StrikeOut:
+		if j.Failures++; f.PauseAfter > 0 && j.Failures >= f.PauseAfter && !j.Paused {
+			j.Paused, j.PausedAt, j.Reason = true, now, f.PauseReason
+		}
 	}
 	if f.Outcome == claims.OK {
 		m.write(j, f)

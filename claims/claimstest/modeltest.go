@@ -94,6 +94,7 @@ func (p *player) moves() []move {
 	return []move{
 		{"claim", 30, p.claimDue}, {"work", 15, p.claimPending}, {"finish", 30, p.finishSome}, {"late", 4, p.late}, {"recover", 8, p.recoverSome},
 		{"crash", 1, p.restart}, {"put", 6, p.edit}, {"remove", 2, p.drop}, {"pause", 4, p.operate}, {"trigger", 8, p.triggerOne},
+		{"backfill", 3, p.fillSome}, {"skip", 4, p.skipOne},
 		{"cancel", 3, p.cancelOne}, {"prune", 2, p.pruneSome}, {"stop", 2, p.stop}, {"continue", 3, p.goOn}, {"clock", 4, p.setClock},
 	}
 }
@@ -212,6 +213,10 @@ func (p *player) dueClaim(j claims.Job) claims.Claim {
 		c.StandsFor++
 	}
 	c.Next = next(j, c.Slot.At)
+	if !j.Paused && j.SkipAt.Equal(c.Slot.At) && p.rng.IntN(4) > 0 {
+		c.Passed = pass(c.Passed, claims.Skipped, c.Slot.At)
+		c.RunID, c.StandsFor = "", 0
+	}
 	if j.Paused {
 		for i := range c.Passed {
 			c.Passed[i].Verdict, c.Passed[i].Reason = claims.Skipped, "paused"
@@ -339,6 +344,9 @@ func (p *player) result(tok claims.Token) claims.Final {
 	if p.rng.IntN(2) == 0 {
 		f.Again = p.now.Add(time.Duration(p.rng.IntN(30)) * time.Second)
 	}
+	if p.rng.IntN(3) > 0 {
+		f.Strike, f.PauseAfter, f.PauseReason = claims.Strikes(f.Outcome, f.Cause), int64(p.rng.IntN(5)), "too many failures"
+	}
 	if p.rng.IntN(40) == 0 {
 		f.Counts, f.Repeat = true, 1
 	}
@@ -417,6 +425,9 @@ func (p *player) edit() {
 	d.Definition = fmt.Sprintf("def-%d", p.rng.IntN(2))
 	if j, err := p.model.Job(p.ctx, d.Name); err == nil && p.rng.IntN(2) == 0 { // nothing new, mostly
 		d.Schedule, d.First = j.Schedule, next(claims.Job{Schedule: j.Schedule, Anchor: p.now}, p.now)
+		d.NotBefore, d.NotAfter = j.NotBefore, j.NotAfter
+	} else if p.rng.IntN(8) == 0 {
+		d.NotAfter = p.now.Add(time.Hour)
 	}
 	set := []string{source, source, "program"}[p.rng.IntN(3)]
 	for range 1 + p.rng.IntN(2) {
@@ -458,6 +469,29 @@ func (p *player) triggerOne() {
 	for range 1 + p.rng.IntN(2) {
 		p.ask(r)
 	}
+}
+
+// fillSome asks for the runs of a few minutes that have passed, and now and then takes back what waits.
+func (p *player) fillSome() {
+	r := claims.Request{Kind: claims.Fill, Job: p.name(), ID: p.id()[:8], By: "ann"}
+	for i := range 1 + p.rng.IntN(3) {
+		r.Times = append(r.Times, p.now.Truncate(time.Minute).Add(time.Duration(i-5)*time.Minute))
+	}
+	for range 1 + p.rng.IntN(2) {
+		p.ask(r)
+	}
+	if p.rng.IntN(4) == 0 {
+		p.ask(claims.Request{Kind: claims.Unfill, Job: r.Job, Reason: "not wanted"})
+	}
+}
+
+// skipOne marks the slot that is next, or takes the mark back.
+func (p *player) skipOne() {
+	r := claims.Request{Kind: []claims.RequestKind{claims.Skip, claims.Skip, claims.Unskip}[p.rng.IntN(3)], Job: p.name(), Reason: "ann wants it"}
+	if j, err := p.model.Job(p.ctx, r.Job); err == nil {
+		r.At = j.Next
+	}
+	p.ask(r)
 }
 
 func (p *player) cancelOne() {

@@ -39,6 +39,7 @@ func (h Harness) Run(t *testing.T) {
 		{"Pending", pendingScenarios()},
 		{"Overlap", overlapScenarios()},
 		{"Request", requestScenarios()},
+		{"Policy", policyScenarios()},
 		{"Read", readScenarios()},
 		{"Output", outputScenarios()},
 		{"Prune", pruneScenarios()},

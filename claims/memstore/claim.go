@@ -70,7 +70,8 @@ func (l *ledger) claim(now time.Time, owner string, c claims.Claim) claims.Claim
 
 func (l *ledger) claimDue(now time.Time, owner string, j *job, c claims.Claim) claims.Claimed {
 	waits := c.Overlap.Waits()
-	if c.From.IsZero() || !j.Next.Equal(c.From) || j.Done || ((j.Paused || j.Disabled != "") && (c.RunID != "" || waits)) {
+	held := j.Paused || j.Disabled != "" || !j.SkipAt.IsZero() && j.SkipAt.Equal(c.Slot.At)
+	if c.From.IsZero() || !j.Next.Equal(c.From) || j.Done || held && (c.RunID != "" || waits) {
 		return claims.Claimed{Status: claims.Stale}
 	}
 	holder := j.holder(c.Lanes)

@@ -84,6 +84,7 @@ func (l *ledger) finalize(now time.Time, f claims.Final, text []byte) claims.Fin
 	if why := o.job.conflict(o, f); why != "" {
 		answer = claims.Finalized{Status: claims.Conflicted, Reason: why}
 		f.Outcome, f.Cause, f.Reason, f.Retry = claims.Failed, claims.StateConflict, why, f.Again
+		f.Strike = f.Strike.Conflicted()
 	}
 	r.Outcome, r.Cause, r.Reason, r.Evidence = f.Outcome, f.Cause, f.Reason, f.Evidence
 	r.StartedAt, r.EndedAt, r.Memory, r.Fuel = f.StartedAt, f.EndedAt, f.Memory, f.Fuel
@@ -92,15 +93,17 @@ func (l *ledger) finalize(now time.Time, f claims.Final, text []byte) claims.Fin
 		r.ExitCode = &code
 	}
 	alive := o.life == o.job.life
-	counted := f.Counts && alive
-	r.Counted = &counted
+	counted := f.Counts && alive && !slices.ContainsFunc(o.job.runs, func(other *run) bool {
+		return other.Slot.ID == o.Slot.ID && other.Counted != nil && *other.Counted
+	})
+	r.Counted, f.Counts = &counted, counted
 	defer l.forgetRuns(o.job)
 	if !alive {
 		r.Outcome = claims.Discarded
 		l.settle(o.job, o.Slot, claims.Verdict(claims.Discarded), f.Reason)
 		return claims.Finalized{Status: claims.Dropped}
 	}
-	l.close(o, f)
+	l.close(now, o, f)
 	return answer
 }
 
@@ -122,7 +125,7 @@ func (r *run) again(now time.Time, f claims.Final, text []byte) claims.Finalized
 }
 
 // close records what an attempt of a job that still exists came to.
-func (l *ledger) close(o *flight, f claims.Final) {
+func (l *ledger) close(now time.Time, o *flight, f claims.Final) {
 	j := o.job
 	j.LastRun, j.Last, j.LastEnded = f.RunID, f.Outcome, f.EndedAt
 	if f.Counts {
@@ -135,6 +138,7 @@ func (l *ledger) close(o *flight, f claims.Final) {
 	if f.Disable != "" {
 		j.Disabled = f.Disable
 	}
+	j.strike(now, f)
 	if f.Outcome == claims.OK {
 		j.write(f)
 	}
@@ -144,6 +148,19 @@ func (l *ledger) close(o *flight, f claims.Final) {
 		return
 	}
 	l.pending[o.Slot.ID] = &claims.Pending{Slot: o.Slot, Attempt: o.Attempt + 1, Due: f.Retry, Input: o.input, By: o.by, Rev: l.rev}
+}
+
+// strike counts failures in a row, and pauses the job when there are too many.
+func (j *job) strike(now time.Time, f claims.Final) {
+	switch {
+	case !f.Retry.IsZero():
+	case f.Strike == claims.StrikeReset:
+		j.Failures = 0
+	case f.Strike == claims.StrikeOut:
+		if j.Failures++; f.PauseAfter > 0 && j.Failures >= f.PauseAfter && !j.Paused {
+			j.Paused, j.PausedAt, j.Reason = true, now, f.PauseReason
+		}
+	}
 }
 
 // write keeps the state that a run which is ok has written.

@@ -30,20 +30,57 @@ func (s *Store) Request(ctx context.Context, now time.Time, r claims.Request) er
 		}
 	case claims.Resume:
 		if j.Paused {
-			j.Paused, j.ResumedAt, j.Reason = false, now, ""
+			j.Paused, j.ResumedAt, j.Reason, j.Failures = false, now, "", 0
 			s.changed(j)
 		}
 	case claims.Trigger:
-		of := claims.ManualSlot(r.Job, now, r.ID)
-		if j.slots.own[of.ID] == nil {
-			s.row(j, of)
-			s.rev++
-			s.pending[of.ID] = &claims.Pending{Slot: of, Attempt: 1, Due: now, Input: slices.Clone(r.Input), By: r.By, Rev: s.rev}
+		s.ask(j, claims.ManualSlot(r.Job, now, r.ID), now, r)
+	case claims.Start:
+		of := claims.StartSlot(r.Job, now, r.ID)
+		if why := claims.StartRefusal(j.Job, r); why == "" {
+			s.ask(j, of, now, r)
+		} else if j.slots.own[of.ID] == nil {
+			s.settle(j, of, claims.Skipped, why)
+		}
+	case claims.Fill:
+		for _, at := range r.Times {
+			s.ask(j, claims.BackfillSlot(r.Job, at, r.ID), now, claims.Request{By: r.By})
+		}
+	case claims.Unfill:
+		s.unfill(j, r.Reason)
+	case claims.Skip:
+		j.SkipAt, j.SkipReason = r.At, r.Reason
+		s.changed(j)
+	case claims.Unskip:
+		if !j.SkipAt.IsZero() {
+			j.SkipAt, j.SkipReason = time.Time{}, ""
+			s.changed(j)
 		}
 	default:
 		return fmt.Errorf("request %q of job %q: unknown", r.Kind, r.Job)
 	}
 	return nil
+}
+
+// ask records a slot that somebody asked for, once.
+func (l *ledger) ask(j *job, of claims.Slot, now time.Time, r claims.Request) {
+	if j.slots.own[of.ID] != nil {
+		return
+	}
+	l.row(j, of)
+	l.rev++
+	l.pending[of.ID] = &claims.Pending{Slot: of, Attempt: 1, Due: now, Input: slices.Clone(r.Input), By: r.By, Rev: l.rev}
+}
+
+// unfill skips what waits of a job's backfills.
+func (l *ledger) unfill(j *job, reason string) {
+	for id, p := range l.pending {
+		if p.Slot.Job == j.Name && p.Slot.Kind == claims.Backfill {
+			delete(l.pending, id)
+			l.settle(j, p.Slot, claims.Skipped, reason)
+			l.rev++
+		}
+	}
 }
 
 func (l *ledger) cancel(now time.Time, r claims.Request) error {

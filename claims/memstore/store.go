@@ -149,16 +149,17 @@ func (l *ledger) put(now time.Time, source string, p claims.Put) claims.Job {
 	was := j.Job
 	if !j.Removed.IsZero() {
 		j.Job = claims.Job{
-			Name: p.Name, Seq: j.Seq, Born: j.Seq, Definition: p.Definition, Schedule: p.Schedule, Timezone: p.Timezone, Anchor: now,
-			Next: p.First, Rev: j.Rev, Lanes: j.Lanes,
+			Name: p.Name, Seq: j.Seq, Born: j.Seq, Definition: p.Definition, Schedule: p.Schedule, Timezone: p.Timezone, NotBefore: p.NotBefore,
+			NotAfter: p.NotAfter, Anchor: now, Next: p.First, Rev: j.Rev, Lanes: j.Lanes,
 		}
 	}
 	j.Source = source
-	if j.Schedule != p.Schedule || j.Timezone != p.Timezone {
+	if j.Schedule != p.Schedule || j.Timezone != p.Timezone || !j.NotBefore.Equal(p.NotBefore) || !j.NotAfter.Equal(p.NotAfter) {
 		if !j.Next.IsZero() && !j.Next.After(now) {
-			l.pass(j, claims.Passed{Verdict: claims.Missed, Reason: "the schedule changed", First: j.Next, Last: j.Next, Count: 1})
+			l.giveUp(j, p.Passed)
 		}
 		j.Schedule, j.Timezone, j.Anchor, j.Next = p.Schedule, p.Timezone, now, p.First
+		j.NotBefore, j.NotAfter = p.NotBefore, p.NotAfter
 	}
 	if j.Definition != p.Definition {
 		j.Definition, j.Disabled = p.Definition, ""
@@ -167,6 +168,16 @@ func (l *ledger) put(now time.Time, source string, p claims.Put) claims.Job {
 		l.changed(j)
 	}
 	return j.Job
+}
+
+// giveUp records the slots of a schedule that is given up.
+func (l *ledger) giveUp(j *job, passed []claims.Passed) {
+	if len(passed) == 0 || !passed[0].First.Equal(j.Next) {
+		passed = []claims.Passed{{Verdict: claims.Missed, Reason: "the schedule changed before it ran", First: j.Next, Last: j.Next, Count: 1}}
+	}
+	for _, p := range passed {
+		l.pass(j, p)
+	}
 }
 
 // Remove implements claims.Ledger.

@@ -69,7 +69,7 @@ func (t *tx) claim(now time.Time, owner string, it *claims.Claim) (claims.Claime
 func (t *tx) claimDue(now time.Time, owner string, it *claims.Claim, job *jobRow) (a claims.Claimed, err error) {
 	a.Status, a.Job = claims.Stale, job.Job
 	wanted := it.RunID != "" || it.Overlap.Waits()
-	if !job.exists() || it.From.IsZero() || !same(job.Next, it.From) || job.Done || (job.Paused || job.Disabled != "") && wanted {
+	if !job.exists() || it.From.IsZero() || !same(job.Next, it.From) || job.Done || wanted && job.forbids(it.Slot.At) {
 		return a, nil
 	}
 	lane := -1
@@ -112,6 +112,11 @@ func (t *tx) claimDue(now time.Time, owner string, it *claims.Claim, job *jobRow
 	}
 	a.Job = job.Job
 	return a, err
+}
+
+// forbids tells whether no run of the job is to start for a slot of its schedule.
+func (j *jobRow) forbids(slot time.Time) bool {
+	return j.Paused || j.Disabled != "" || !j.SkipAt.IsZero() && same(j.SkipAt, slot)
 }
 
 // begin records a due slot. It is Passing when it is recorded already: the schedule was changed back to a time that has had its run.

@@ -57,6 +57,7 @@ const (
 	deleteClaim = `DELETE FROM claims WHERE run_id = ? AND job = ? AND seq = ?`
 	closeRun    = `UPDATE runs SET started_at = ?2, ended_at = ?3, outcome = ?4, cause = ?5, exit_code = ?6, reason = ?7, evidence = ?8,
 	memory = ?9, fuel = ?10, counted = ?11 WHERE run_id = ?1`
+	queryCounted  = `SELECT 1 FROM runs WHERE slot_id = ? AND counted = 1`
 	insertPending = `INSERT INTO pending (slot_id, job, attempt, due, rev) VALUES (?,?,?,?,?)`
 )
 
@@ -88,12 +89,20 @@ func (t *tx) finalize(now time.Time, f *claims.Final, k *kept) (a claims.Finaliz
 	} else if a.Reason, err = t.conflict(&job, max(since, f.StateRev), f); a.Reason != "" {
 		a.Status = claims.Conflicted
 		end.Outcome, end.Cause, end.Reason, end.Retry = claims.Failed, claims.StateConflict, a.Reason, f.Again
+		end.Strike = f.Strike.Conflicted()
 	}
 	if err != nil {
 		return a, err
 	}
+	if end.Counts = end.Counts && a.Status != claims.Dropped; end.Counts {
+		if n, err := t.number(queryCounted, held.Slot.ID); err != nil {
+			return a, err
+		} else if n > 0 {
+			end.Counts = false
+		}
+	}
 	_, err = t.exec(closeRun, f.RunID, end.StartedAt, end.EndedAt, string(end.Outcome), string(end.Cause), end.ExitCode, end.Reason,
-		end.Evidence, end.Memory, end.Fuel, end.Counts && a.Status != claims.Dropped)
+		end.Evidence, end.Memory, end.Fuel, end.Counts)
 	if err != nil {
 		return a, err
 	}
@@ -110,7 +119,7 @@ func (t *tx) finalize(now time.Time, f *claims.Final, k *kept) (a claims.Finaliz
 			err = t.writeState(&job, f.Token, f.State)
 		}
 		if err == nil {
-			err = t.account(&job, &end)
+			err = t.account(now, &job, &end)
 		}
 	}
 	if err == nil && job.Lanes > 1 {
@@ -121,7 +130,7 @@ func (t *tx) finalize(now time.Time, f *claims.Final, k *kept) (a claims.Finaliz
 }
 
 // account writes into the job what a finished run means for it.
-func (t *tx) account(job *jobRow, f *claims.Final) error {
+func (t *tx) account(now time.Time, job *jobRow, f *claims.Final) error {
 	// By the order of commits, not of times: the clock may have gone back since the last one.
 	job.LastRun, job.Last, job.LastEnded = f.RunID, f.Outcome, f.EndedAt
 	if f.Disable != "" {
@@ -136,7 +145,23 @@ func (t *tx) account(job *jobRow, f *claims.Final) error {
 			}
 		}
 	}
+	if f.Retry.IsZero() {
+		job.strike(now, f)
+	}
 	return t.saveJob(job, updateJob)
+}
+
+// strike counts failures in a row, and pauses the job when there are too many.
+func (j *jobRow) strike(now time.Time, f *claims.Final) {
+	switch f.Strike {
+	case claims.StrikeReset:
+		j.Failures = 0
+	case claims.StrikeOut:
+		j.Failures++
+		if f.PauseAfter > 0 && j.Failures >= f.PauseAfter && !j.Paused {
+			j.Paused, j.PausedAt, j.Reason = true, now, f.PauseReason
+		}
+	}
 }
 
 const noteLate = `UPDATE runs SET late_at = ?2, late = ?3 WHERE run_id = ?1 AND late_at = 0`

@@ -5,7 +5,7 @@ package sqlitestore
 // A host that is at work when another program brings its store up to date claims nothing any more, and still has to finish what it
 // has begun. So meta.oldest names the lowest version whose programs may close runs: a step that they would spoil raises it.
 func migrations() []string {
-	return append([]string{schema1, schema2, schema3, schemaGrants}, nextSchema()...)
+	return append([]string{schema1, schema2, schema3, schemaGrants, schemaPolicies}, nextSchema()...)
 }
 
 // Times are milliseconds since 1970 in UTC, 0 for none.
@@ -180,4 +180,13 @@ CREATE TABLE state_gone (       -- keys that were deleted while other runs were 
 	run_id TEXT NOT NULL,
 	PRIMARY KEY (job, key)
 ) WITHOUT ROWID;
+`
+
+// schemaPolicies adds what the policies of a job need: the bounds of its schedule, the slot that is to be skipped, its failures in a row.
+const schemaPolicies = `
+ALTER TABLE jobs ADD COLUMN not_before INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN not_after INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN skip_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN skip_reason TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
 `

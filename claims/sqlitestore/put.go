@@ -70,28 +70,40 @@ func (t *tx) put(now time.Time, source string, p claims.Put) (jobRow, error) {
 			query = insertJob
 		}
 		row = jobRow{Job: claims.Job{Name: p.Name, Source: source, Seq: seq, Born: seq, Definition: p.Definition,
-			Schedule: p.Schedule, Timezone: p.Timezone, Anchor: now, Next: p.First, Lanes: max(row.Lanes, 1)}, stateRev: row.stateRev}
+			Schedule: p.Schedule, Timezone: p.Timezone, NotBefore: p.NotBefore, NotAfter: p.NotAfter, Anchor: now, Next: p.First,
+			Lanes: max(row.Lanes, 1)}, stateRev: row.stateRev}
 		return row, t.saveJob(&row, query)
 	}
-	due, changed := row.Next, row.Schedule != p.Schedule || row.Timezone != p.Timezone
+	due, changed := row.Next, row.other(p)
 	if !row.put(now, source, p) {
 		return row, nil
 	}
 	if changed && !due.IsZero() && !due.After(now) {
-		missed := claims.Passed{Verdict: claims.Missed, Reason: reasonChanged, First: due, Last: due, Count: 1}
-		if err := t.pass(p.Name, missed); err != nil {
-			return row, err
+		passed := p.Passed
+		if len(passed) == 0 || !same(passed[0].First, due) {
+			passed = []claims.Passed{{Verdict: claims.Missed, Reason: reasonChanged, First: due, Last: due, Count: 1}}
+		}
+		for _, r := range passed {
+			if err := t.pass(p.Name, r); err != nil {
+				return row, err
+			}
 		}
 	}
 	return row, t.saveJob(&row, updateJob)
+}
+
+// other tells whether p has other times than the job.
+func (j *jobRow) other(p claims.Put) bool {
+	return j.Schedule != p.Schedule || j.Timezone != p.Timezone || !same(j.NotBefore, p.NotBefore) || !same(j.NotAfter, p.NotAfter)
 }
 
 // put applies p to an existing job, and tells whether it changes anything.
 func (j *jobRow) put(now time.Time, source string, p claims.Put) bool {
 	before := j.Job
 	j.Source = source
-	if j.Schedule != p.Schedule || j.Timezone != p.Timezone {
+	if j.other(p) {
 		j.Schedule, j.Timezone, j.Anchor, j.Next = p.Schedule, p.Timezone, now, p.First
+		j.NotBefore, j.NotAfter = p.NotBefore, p.NotAfter
 	}
 	if j.Definition != p.Definition {
 		j.Definition, j.Disabled = p.Definition, ""

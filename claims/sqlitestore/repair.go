@@ -81,7 +81,7 @@ func (t *tx) endLost(now time.Time, f claims.Finding) (string, error) {
 	}
 	job, err := t.job(run.Job)
 	if err == nil && job.exists() && job.Born < run.Seq {
-		err = t.account(&job, &claims.Final{Token: run.Token, Outcome: claims.Orphaned, EndedAt: now})
+		err = t.account(now, &job, &claims.Final{Token: run.Token, Outcome: claims.Orphaned, EndedAt: now})
 	}
 	return "closed the run as orphaned: no claim owned it, so nobody could commit it", err
 }

@@ -36,7 +36,7 @@ func (s *Store) Request(ctx context.Context, now time.Time, r claims.Request) er
 			if !job.Paused {
 				return nil
 			}
-			job.Paused, job.ResumedAt, job.Reason = false, now, ""
+			job.Paused, job.ResumedAt, job.Reason, job.Failures = false, now, "", 0
 		case claims.Trigger:
 			return t.trigger(now, claims.ManualSlot(r.Job, now, r.ID), r)
 		case claims.Start:
@@ -45,6 +45,17 @@ func (s *Store) Request(ctx context.Context, now time.Time, r claims.Request) er
 				return t.skipStart(slot, why, r.By)
 			}
 			return t.trigger(now, slot, r)
+		case claims.Fill:
+			return t.fill(now, r)
+		case claims.Unfill:
+			return t.unfill(r)
+		case claims.Skip:
+			job.SkipAt, job.SkipReason = r.At, r.Reason
+		case claims.Unskip:
+			if job.SkipAt.IsZero() {
+				return nil
+			}
+			job.SkipAt, job.SkipReason = time.Time{}, ""
 		default:
 			return fmt.Errorf("there is no request %q", r.Kind)
 		}
@@ -69,6 +80,45 @@ func (t *tx) trigger(now time.Time, slot claims.Slot, r claims.Request) error {
 	}
 	_, err = t.exec(insertPending, slot.ID, r.Job, 1, now, t.rev())
 	return err
+}
+
+// fill records a slot with its pending row for each time. The same request made twice is one.
+func (t *tx) fill(now time.Time, r claims.Request) error {
+	for _, at := range r.Times {
+		slot := claims.BackfillSlot(r.Job, at, r.ID)
+		fresh, err := t.open(slot, nil, r.By)
+		if err == nil && fresh {
+			_, err = t.exec(insertPending, slot.ID, r.Job, 1, now, t.rev())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const queryFill = `SELECT pending.slot_id FROM pending JOIN slots USING (slot_id) WHERE pending.job = ? AND kind = 'backfill'`
+
+// unfill skips what waits of a job's backfills.
+func (t *tx) unfill(r claims.Request) error {
+	var slots []string
+	err := t.each(func(st *sqlite3.Stmt) error {
+		slots = append(slots, st.ColumnText(0))
+		return nil
+	}, queryFill, r.Job)
+	if err != nil {
+		return err
+	}
+	for _, id := range slots {
+		if _, err := t.exec(setVerdict, id, string(claims.Skipped), r.Reason); err != nil {
+			return err
+		}
+		if _, err := t.exec(deletePending, id); err != nil {
+			return err
+		}
+		t.rev() // others look for pending work that is gone
+	}
+	return nil
 }
 
 const setCancel = `UPDATE claims SET cancel_at = ?2, cancel_by = ?3, cancel_cause = 'cancelled' WHERE run_id = ?1 AND cancel_at = 0`

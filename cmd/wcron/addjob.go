@@ -31,7 +31,14 @@ type jobKeys struct {
 	Arg           []string          `sep:"none" placeholder:"TEXT" help:"An argument of the guest; give it once for each."`
 	Env           map[string]string `mapsep:"none" placeholder:"NAME=TEXT" help:"A variable of the guest; give it once for each."`
 	Input         string            `placeholder:"FILE" help:"JSON for the event's input; - reads stdin."`
-	Missed        *string           `placeholder:"once|skip" help:"What becomes of slots that no host was there for."`
+	NotBefore     *config.Moment    `placeholder:"TIME" help:"The schedule has no times before this one, such as 2026-12-24T18:00:00 in the job's zone."`
+	NotAfter      *config.Moment    `placeholder:"TIME" help:"Nor after this one."`
+	Missed        *string           `placeholder:"once|skip|all" help:"What becomes of slots that no host was there for."`
+	MissedLimit   *int              `placeholder:"N" help:"With --missed all: how many of them have their run, the newest."`
+	MissedWindow  *config.Duration  `placeholder:"TIME" help:"Slots that are older are missed; 0: none are too old."`
+	Grace         *config.Duration  `placeholder:"TIME" help:"How late a slot may start and not be called late."`
+	Jitter        *config.Duration  `placeholder:"TIME" help:"Each slot starts later by less than this; 0: on time."`
+	PauseAfter    *int              `placeholder:"N" help:"Failures in a row after which the job is paused; 0: never."`
 	Retries       *int              `placeholder:"N" help:"Further attempts after a failed one."`
 	Backoff       *config.Backoff   `placeholder:"TIME..TIME" help:"The wait before a retry, from the first to the longest."`
 	RetryOn       []string          `placeholder:"OUTCOME,…" help:"Outcomes that are retried: failed, timeout, trapped, shutdown, orphaned."`
@@ -42,13 +49,17 @@ type jobKeys struct {
 	HistoryRuns   *int              `placeholder:"N" help:"Runs that are kept."`
 	HistoryBytes  *config.Size      `placeholder:"SIZE" help:"Output of them that is kept."`
 	Description   *string           `placeholder:"TEXT" help:"One line for people."`
+
+	StartingDeadline *config.Duration `placeholder:"TIME" help:"A slot that is later is missed; 0: it starts however late."`
 }
 
 // job is the flags as a layer of configuration.
 func (k *jobKeys) job(a *app, f *config.File) (config.Job, error) {
 	j := config.Job{
 		Plugin: k.Plugin, Timezone: k.Timezone, DST: k.DST, Timeout: k.Timeout, StartTimeout: k.StartTimeout, Memory: k.Memory,
-		Fuel: k.Fuel, Output: k.Output, StateSize: k.StateSize, Entry: k.Entry, Args: k.Arg, Env: k.Env, Missed: k.Missed, Retries: k.Retries, Backoff: k.Backoff,
+		Fuel: k.Fuel, Output: k.Output, StateSize: k.StateSize, Entry: k.Entry, Args: k.Arg, Env: k.Env, Missed: k.Missed,
+		NotBefore: k.NotBefore, NotAfter: k.NotAfter, MissedLimit: k.MissedLimit, MissedWindow: k.MissedWindow, Grace: k.Grace, Jitter: k.Jitter,
+		PauseAfter: k.PauseAfter, StartingDeadline: k.StartingDeadline, Retries: k.Retries, Backoff: k.Backoff,
 		RetryOn: k.RetryOn, Overlap: k.Overlap, QueueLimit: k.QueueLimit, MaxConcurrent: k.MaxConcurrent, Repeat: k.Repeat, HistoryRuns: k.HistoryRuns, HistoryBytes: k.HistoryBytes, Description: k.Description,
 	}
 	if len(k.Schedule) > 0 {
@@ -214,7 +225,15 @@ func sound(a *app, f *config.File, name string, j *config.Job, fresh bool) (next
 	for _, w := range spec.Warnings() {
 		fmt.Fprintf(a.stderr, "note: %s\n", w)
 	}
-	if next = spec.Next(now); next.IsZero() && fresh && !spec.Reboot() {
+	next = spec.Next(now)
+	first := plugins.MomentIn(j.NotBefore, spec.Location())
+	if first.After(next) {
+		next = spec.Next(first.Add(-time.Nanosecond))
+	}
+	if last := plugins.MomentIn(j.NotAfter, spec.Location()); !last.IsZero() && next.After(last) {
+		next = time.Time{}
+	}
+	if next.IsZero() && fresh && !spec.Reboot() {
 		return next, usage("schedule %q: it is never due", text)
 	}
 	if j.Schedule != nil {
@@ -351,33 +370,41 @@ func (c *editCmd) apply(given, old config.Job) (config.Job, error) {
 // unsetters take a key out of a job, by the key's name in the configuration.
 func unsetters() map[string]func(*config.Job) {
 	return map[string]func(*config.Job){
-		"plugin":         func(j *config.Job) { j.Plugin = nil },
-		"schedule":       func(j *config.Job) { j.Schedule = nil },
-		"timezone":       func(j *config.Job) { j.Timezone = nil },
-		"dst":            func(j *config.Job) { j.DST = nil },
-		"timeout":        func(j *config.Job) { j.Timeout = nil },
-		"start_timeout":  func(j *config.Job) { j.StartTimeout = nil },
-		"memory":         func(j *config.Job) { j.Memory = nil },
-		"fuel":           func(j *config.Job) { j.Fuel = nil },
-		"output":         func(j *config.Job) { j.Output = nil },
-		"state_size":     func(j *config.Job) { j.StateSize = nil },
-		"entry":          func(j *config.Job) { j.Entry = nil },
-		"args":           func(j *config.Job) { j.Args = nil },
-		"env":            func(j *config.Job) { j.Env = nil },
-		"input":          func(j *config.Job) { j.Input = nil },
-		"missed":         func(j *config.Job) { j.Missed = nil },
-		"retries":        func(j *config.Job) { j.Retries = nil },
-		"backoff":        func(j *config.Job) { j.Backoff = nil },
-		"retry_on":       func(j *config.Job) { j.RetryOn = nil },
-		"overlap":        func(j *config.Job) { j.Overlap = nil },
-		"queue_limit":    func(j *config.Job) { j.QueueLimit = nil },
-		"max_concurrent": func(j *config.Job) { j.MaxConcurrent = nil },
-		"repeat":         func(j *config.Job) { j.Repeat = nil },
-		"history_runs":   func(j *config.Job) { j.HistoryRuns = nil },
-		"history_bytes":  func(j *config.Job) { j.HistoryBytes = nil },
-		"description":    func(j *config.Job) { j.Description = nil },
-		"config":         func(j *config.Job) { j.Config = nil },
-		"grant":          func(j *config.Job) { j.Grant = nil },
+		"plugin":            func(j *config.Job) { j.Plugin = nil },
+		"schedule":          func(j *config.Job) { j.Schedule = nil },
+		"timezone":          func(j *config.Job) { j.Timezone = nil },
+		"dst":               func(j *config.Job) { j.DST = nil },
+		"timeout":           func(j *config.Job) { j.Timeout = nil },
+		"start_timeout":     func(j *config.Job) { j.StartTimeout = nil },
+		"memory":            func(j *config.Job) { j.Memory = nil },
+		"fuel":              func(j *config.Job) { j.Fuel = nil },
+		"output":            func(j *config.Job) { j.Output = nil },
+		"state_size":        func(j *config.Job) { j.StateSize = nil },
+		"entry":             func(j *config.Job) { j.Entry = nil },
+		"args":              func(j *config.Job) { j.Args = nil },
+		"env":               func(j *config.Job) { j.Env = nil },
+		"input":             func(j *config.Job) { j.Input = nil },
+		"not_before":        func(j *config.Job) { j.NotBefore = nil },
+		"not_after":         func(j *config.Job) { j.NotAfter = nil },
+		"missed":            func(j *config.Job) { j.Missed = nil },
+		"missed_limit":      func(j *config.Job) { j.MissedLimit = nil },
+		"missed_window":     func(j *config.Job) { j.MissedWindow = nil },
+		"grace":             func(j *config.Job) { j.Grace = nil },
+		"jitter":            func(j *config.Job) { j.Jitter = nil },
+		"pause_after":       func(j *config.Job) { j.PauseAfter = nil },
+		"retries":           func(j *config.Job) { j.Retries = nil },
+		"backoff":           func(j *config.Job) { j.Backoff = nil },
+		"retry_on":          func(j *config.Job) { j.RetryOn = nil },
+		"overlap":           func(j *config.Job) { j.Overlap = nil },
+		"queue_limit":       func(j *config.Job) { j.QueueLimit = nil },
+		"max_concurrent":    func(j *config.Job) { j.MaxConcurrent = nil },
+		"repeat":            func(j *config.Job) { j.Repeat = nil },
+		"history_runs":      func(j *config.Job) { j.HistoryRuns = nil },
+		"history_bytes":     func(j *config.Job) { j.HistoryBytes = nil },
+		"starting_deadline": func(j *config.Job) { j.StartingDeadline = nil },
+		"description":       func(j *config.Job) { j.Description = nil },
+		"config":            func(j *config.Job) { j.Config = nil },
+		"grant":             func(j *config.Job) { j.Grant = nil },
 	}
 }
 

@@ -180,6 +180,9 @@ func (a *app) hostConfig(f *config.File, p place) host.Config {
 	if cfg.DrainTimeout == 0 {
 		cfg.DrainTimeout = -1
 	}
+	if cfg.CatchUp = f.CatchUp; cfg.CatchUp == 0 {
+		cfg.CatchUp = -1
+	}
 	return cfg
 }
 

@@ -119,12 +119,21 @@ func hostJob(j plugins.Job) host.Job {
 		Args:         s.Args,
 		Env:          s.Env,
 		Input:        s.Input,
+		NotBefore:    j.NotBefore,
+		NotAfter:     j.NotAfter,
 		Missed:       claims.MissedPolicy(s.Missed),
+		MissedLimit:  s.MissedLimit,
+		MissedWindow: s.MissedWindow,
+		Grace:        s.Grace,
+		Jitter:       s.Jitter,
+		PauseAfter:   int64(s.PauseAfter),
 		Retry:        claims.RetryPolicy{Retries: s.Retries, Min: s.Backoff.Min, Max: s.Backoff.Max, On: s.RetryOn},
 		Overlap:      claims.Overlap{Policy: claims.OverlapPolicy(s.Overlap), QueueLimit: s.QueueLimit, MaxConcurrent: s.MaxConcurrent},
 		Repeat:       int64(s.Repeat),
 		HistoryRuns:  int64(s.HistoryRuns),
 		HistoryBytes: s.HistoryBytes,
+
+		StartingDeadline: s.StartingDeadline,
 	}
 	if s.Timeout == 0 {
 		out.Timeout = host.Unlimited

@@ -24,6 +24,8 @@ func job(j plugins.Job) host.Job {
 		Name: j.Name, Module: host.Module{Digest: j.Digest, Load: j.Load}, Schedule: j.ScheduleText, Timezone: j.Timezone,
 		Timeout: s.Timeout, StartTimeout: s.StartTimeout, Memory: s.Memory, Fuel: s.Fuel, Output: s.Output, State: s.StateSize,
 		Entry: s.Entry, Args: s.Args, Env: s.Env, Input: s.Input,
+		NotBefore: j.NotBefore, NotAfter: j.NotAfter, MissedLimit: s.MissedLimit, MissedWindow: s.MissedWindow, Grace: s.Grace, Jitter: s.Jitter,
+		StartingDeadline: s.StartingDeadline, PauseAfter: int64(s.PauseAfter),
 		Missed: claims.MissedPolicy(s.Missed), Repeat: int64(s.Repeat),
 		Retry:       claims.RetryPolicy{Retries: s.Retries, Min: s.Backoff.Min, Max: s.Backoff.Max, On: s.RetryOn},
 		HistoryRuns: int64(s.HistoryRuns), HistoryBytes: s.HistoryBytes,

@@ -1,0 +1,99 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/wcron/wcron/claims"
+)
+
+// lateAfter is how late a start has to be when its time is first seen for it to wait for its turn: no host was running, or the
+// machine slept. A slot that is seen in time and then waits, for a run slot or for an earlier run, does not get in line.
+const lateAfter = 10 * time.Second
+
+// turn says that a late start has to wait: after a stop not everything that has become due starts at once. Late starts are
+// Config.CatchUp apart, in due order; what is on time does not wait for them.
+func (l *loop) turn(it *dueItem) error {
+	if !it.late || l.h.cfg.CatchUp <= 0 || l.h.cfg.Only != "" {
+		return nil
+	}
+	instant := l.h.instant()
+	if !l.ready() && instant.Before(l.readyBy) {
+		return errors.New("catching up: first all jobs are read and compiled, so that the earliest is the first")
+	}
+	if !l.nextLate.After(instant) {
+		return nil
+	}
+	it.retryAt = l.nextLate
+	return fmt.Errorf("catching up: late starts are %s apart", l.h.cfg.CatchUp)
+}
+
+// readyAfter is how long the late starts of a host that has just begun wait at most for the jobs to be known and compiled.
+const readyAfter = 10 * time.Second
+
+// ready tells whether all that is known of the jobs has been read, and every module is compiled or given up.
+func (l *loop) ready() bool {
+	return l.first && !l.writing && len(l.writes) == 0 && l.compiles == 0 && len(l.compile) == 0
+}
+
+// tookTurn makes the other late starts wait.
+func (l *loop) tookTurn(it *dueItem) {
+	if it.late && l.h.cfg.CatchUp > 0 {
+		l.nextLate = l.h.instant().Add(l.h.cfg.CatchUp)
+	}
+}
+
+// mustWait says why a due slot neither starts nor is passed over now: its turn comes when a run that is under way has ended. A slot
+// that missed = all makes up for waits for the run before it, whatever overlap says: see catchUpTo. A run of a backfill is nothing
+// that a slot of the schedule is skipped for.
+func (l *loop) mustWait(it *dueItem, j *job, now time.Time) string {
+	if j.row.Paused {
+		return ""
+	}
+	backlog := l.backlog(j, now)
+	for id, r := range j.running {
+		if backlog {
+			return fmt.Sprintf("run %s makes up for an earlier slot", id)
+		}
+		if r.slot.Kind == claims.Backfill {
+			return fmt.Sprintf("run %s of a backfill is running", id)
+		}
+	}
+	if id := l.foreign[j.def.Name]; backlog && it.held && id != "" {
+		return fmt.Sprintf("run %s of another host is running", id)
+	}
+	return ""
+}
+
+// backlog tells whether the job's next slot is one of those that are made up for one after the other. All that are due when no run is
+// under way are: what becomes due later, during one of their runs, is a matter of overlap again.
+func (l *loop) backlog(j *job, now time.Time) bool {
+	if j.def.Missed != claims.MissedAll {
+		return false
+	}
+	if len(j.running) == 0 && j.row.Next.After(j.catchUpTo) {
+		j.catchUpTo = now
+	}
+	return !j.row.Next.After(j.catchUpTo)
+}
+
+// fillWaits says why an attempt of a backfill does not start yet: the runs of a job's backfills go one after the other, and its slots of
+// the schedule go first.
+func (j *job) fillWaits(it *dueItem, now time.Time) string {
+	if it.pending.Slot.Kind != claims.Backfill {
+		return ""
+	}
+	if j.row.Paused {
+		return "the job is paused"
+	}
+	for id, r := range j.running {
+		if r.slot.Kind == claims.Backfill {
+			return fmt.Sprintf("run %s of the backfill is running", id)
+		}
+	}
+	if j.item != nil && !j.item.dead && !j.item.at.After(now) {
+		return "a slot of its schedule is due"
+	}
+	return ""
+}
