@@ -106,6 +106,9 @@ type Job struct {
 	LastEndedAt  *time.Time `json:"last_ended_at"`
 	Source       string     `json:"source"` // the job set that it belongs to
 
+	Queued   int       `json:"queued"`   // slots that wait since the job was busy when they were due
+	Policies *Policies `json:"policies"` // null: another set's
+
 	Remedy *string `json:"remedy"` // what a person can do about Reason or Note
 	Access *Access `json:"access"` // null: not known
 }
