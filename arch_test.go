@@ -19,6 +19,7 @@ var arrows = map[string][]string{
 	"output":                 {},
 	"sandbox/meter":          {},
 	"sandbox":                {"sandbox/meter"},
+	"internal/crontab":       {},
 	"internal/guest/asm":     {},
 	"internal/guest":         {"internal/guest/asm", "sandbox/meter"},                   // the section that carries a manifest is written there
 	"internal/guest/hostile": {"internal/guest", "internal/guest/asm", "sandbox/meter"}, // the names that forgeries use are there
@@ -35,10 +36,11 @@ var arrows = map[string][]string{
 	"admin":   {"host", "claims", "fingerprint", "output"}, // fingerprint: whether an owner lives, for list
 	"metrics": {"host"},
 	// floor 5
-	"cmd/wcron": {"admin", "capability", "claims", "claims/memstore", "claims/sqlitestore", "config", "fingerprint", "host", "internal/guest", "metrics", "output", "plugins", "sandbox", "sandbox/meter", "schedule"},
+	"cmd/wcron": {"admin", "capability", "claims", "claims/memstore", "claims/sqlitestore", "config", "fingerprint", "host", "internal/crontab", "internal/guest", "metrics", "output", "plugins", "sandbox", "sandbox/meter", "schedule"},
 	// beside the house
 	"examples/thirdparty": {}, // tests alone
 	"examples/embed":      {"claims/sqlitestore", "host"},
+	"examples/functions":  {"capability", "claims/sqlitestore", "host"},
 }
 
 // engines is which package alone imports a third-party engine.

@@ -32,11 +32,14 @@ type API interface {
 // Request is what an operator asks for. Fields that the kind does not use are ignored.
 type Request struct {
 	Kind   claims.RequestKind `json:"kind"`
-	Job    string             `json:"job,omitempty"`    // pause, resume, trigger
+	Job    string             `json:"job,omitempty"`    // all but cancel
 	RunID  string             `json:"run_id,omitempty"` // cancel: an id or a unique prefix of at least 4 characters
 	Input  json.RawMessage    `json:"input,omitempty"`  // trigger: the event's input; none: the job's own
 	By     string             `json:"by,omitempty"`     // who asks
-	Reason string             `json:"reason,omitempty"` // pause
+	Reason string             `json:"reason,omitempty"` // pause, skip
+	From   time.Time          `json:"from,omitzero"`    // backfill: the earliest time that is run
+	To     time.Time          `json:"to,omitzero"`      // backfill: the latest one; zero, or in the future: now
+	Dry    bool               `json:"dry,omitempty"`    // backfill: say what would run, and ask for nothing
 	// Force makes cancel close the run in the ledger when its owner has not ended it within ForceAfter. The owner can commit
 	// nothing of it any more. The guest itself runs on until its host notices or dies, and the job's lock keeps a new run of
 	// the job from starting until then.
@@ -50,9 +53,13 @@ const ForceAfter = 2 * time.Second
 type Answer struct {
 	Job         string    `json:"job"`
 	RunID       *string   `json:"run_id"`       // cancel
-	Slot        *string   `json:"slot"`         // trigger: the id of the slot that will run
-	ScheduledAt time.Time `json:"scheduled_at"` // trigger: the slot's time; else that of the request
+	Slot        *string   `json:"slot"`         // trigger: the id of the slot that will run; skip: of the one that will not
+	ScheduledAt time.Time `json:"scheduled_at"` // trigger, skip: the slot's time; else that of the request
 	Note        *string   `json:"note"`         // what a person should know besides
+
+	Dry   bool        `json:"dry,omitempty"`   // backfill: nothing was asked for
+	Times []time.Time `json:"times,omitempty"` // backfill: what runs, in this order
+	Slots []string    `json:"slots,omitempty"` // backfill: the ids of those slots
 }
 
 // Config is what Direct and Served work with. Store is required.

@@ -46,7 +46,7 @@ func (r Request) check() error {
 	switch r.Kind {
 	case claims.Cancel:
 		return nil
-	case claims.Pause, claims.Resume:
+	case claims.Pause, claims.Resume, claims.Fill, claims.Unfill, claims.Skip, claims.Unskip:
 	case claims.Trigger:
 		if len(r.Input) > MaxInput {
 			return fmt.Errorf("%w: the input has %d bytes, and at most %d are taken", ErrInput, len(r.Input), MaxInput)
@@ -55,7 +55,7 @@ func (r Request) check() error {
 			return fmt.Errorf("%w: the input is not JSON", ErrInput)
 		}
 	default:
-		return fmt.Errorf("%w: there is no request %q; there are pause, resume, trigger and cancel", ErrInput, r.Kind)
+		return fmt.Errorf("%w: there is no request %q; there are pause, resume, trigger, backfill, unfill, skip, unskip and cancel", ErrInput, r.Kind)
 	}
 	if r.Job == "" {
 		return fmt.Errorf("%w: %s: name a job", ErrInput, r.Kind)
@@ -63,8 +63,18 @@ func (r Request) check() error {
 	return nil
 }
 
-// request carries out pause, resume and trigger.
+// request carries out everything but cancel.
 func (d *Direct) request(ctx context.Context, r Request) (Answer, error) {
+	switch r.Kind {
+	case claims.Fill:
+		return d.backfill(ctx, r)
+	case claims.Skip:
+		return d.skip(ctx, r)
+	case claims.Unfill:
+		if r.Reason == "" {
+			r.Reason = "the backfill was taken back"
+		}
+	}
 	now := d.now()
 	req := claims.Request{Kind: r.Kind, Job: r.Job, By: r.By, Reason: r.Reason}
 	a := Answer{Job: r.Job, ScheduledAt: now}
@@ -191,7 +201,7 @@ func (d *Direct) fence(ctx context.Context, runID string) (*string, error) {
 	def, _ := d.find(run.Job)
 	f := claims.Final{
 		Token: run.Token, Outcome: claims.Killed, Cause: claims.Cancelled, Reason: "fenced by operator", StartedAt: run.StartedAt,
-		EndedAt: d.now(), Counts: run.Attempt == 1, Repeat: def.Repeat,
+		EndedAt: d.now(), Counts: run.Slot.Kind == claims.Scheduled, Repeat: def.Repeat,
 	}
 	// The owner may still write its spool. So nothing is put there: what fits into the commit is kept, and the spool stays.
 	if d.cfg.Spool != "" {

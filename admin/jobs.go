@@ -76,6 +76,9 @@ func (d *Direct) jobStatus(def host.Job, row claims.Job) host.JobStatus {
 	s := host.JobStatus{Job: def, Row: row, State: host.Active, Digest: def.Module.Digest}
 	next, err := d.next(def, row)
 	s.Next = next
+	if next.Equal(row.Next) {
+		s.Starts = def.StartOf(row)
+	}
 	switch {
 	case row.Disabled != "":
 		s.State, s.Reason = host.Disabled, row.Disabled
@@ -111,8 +114,8 @@ func (d *Direct) next(def host.Job, row claims.Job) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	as := claims.Job{Name: def.Name, Schedule: put.Schedule, Timezone: put.Timezone, Anchor: row.Anchor}
-	if row.Name != "" && row.Schedule != "" {
+	as := claims.Job{Name: def.Name, Schedule: put.Schedule, Timezone: put.Timezone, Anchor: row.Anchor, NotBefore: put.NotBefore, NotAfter: put.NotAfter}
+	if row.Name != "" && row.Schedule != "" && row.NotBefore.Equal(put.NotBefore) && row.NotAfter.Equal(put.NotAfter) {
 		times, err := host.Occurrences(as)
 		if err != nil {
 			return time.Time{}, err
@@ -130,12 +133,22 @@ func (d *Direct) view(s host.JobStatus, source string, running map[string][]stri
 		Job: s.Job.Name, Plugin: word(d.cfg.Plugin(s.Job.Name)), Digest: s.Digest, State: string(s.State), Schedule: word(strings.ReplaceAll(s.Job.Schedule, "\n", "; ")),
 		Timezone: s.Job.Timezone, NextAt: instant(s.Next), LastOutcome: word(s.Row.Last), LastRunID: word(s.Row.LastRun), Reason: word(s.Reason),
 		Running: running[s.Job.Name], WaitingSince: instant(s.Waiting), Note: word(s.Job.Note), LastEndedAt: instant(s.Row.LastEnded), Source: source,
+		Progress: progressOf(s),
 	}
 	if v.DST = string(s.Job.DST); v.DST == "" {
 		v.DST = "once"
 	}
 	if v.Warnings = s.Job.Warnings(); v.Warnings == nil {
 		v.Warnings = []string{}
+	}
+	if source == d.cfg.Source {
+		v.Policies = policies(s.Job, s.Row)
+	}
+	if v.StartsAt = instant(s.Starts); v.StartsAt == nil {
+		v.StartsAt = v.NextAt
+	}
+	if at := s.Row.SkipAt; !at.IsZero() && !s.Next.IsZero() && !at.Before(s.Next) {
+		v.SkipAt, v.SkipReason = instant(at), word(s.Row.SkipReason)
 	}
 	if v.Timezone == "" {
 		v.Timezone = "UTC"
@@ -146,9 +159,6 @@ func (d *Direct) view(s host.JobStatus, source string, running map[string][]stri
 	if s.Reason == s.Job.Note && s.State == host.Active {
 		v.Reason = nil
 	}
-	if source == d.cfg.Source {
-		v.Policies = policies(s.Job)
-	}
 	access, remedy := d.cfg.Access(s.Job.Name)
 	if source != d.cfg.Source {
 		return v // another set's job of that name
@@ -158,6 +168,23 @@ func (d *Direct) view(s host.JobStatus, source string, running map[string][]stri
 		v.State = access.State
 	}
 	return v
+}
+
+// progressOf is what the runs of a job have told.
+func progressOf(s host.JobStatus) []Progress {
+	list := []Progress{}
+	for _, id := range s.Running {
+		p, ok := s.Progress[id]
+		if !ok {
+			continue
+		}
+		v := Progress{RunID: id, Text: p.Text, At: p.At}
+		if p.Percent >= 0 {
+			v.Percent = &p.Percent
+		}
+		list = append(list, v)
+	}
+	return list
 }
 
 // find is the definition of a job of the present set.

@@ -99,6 +99,9 @@ func (s *Served) Jobs(ctx context.Context) ([]Job, error) {
 
 // newer is a job's status with a later row of the ledger.
 func newer(st host.JobStatus, row claims.Job) host.JobStatus {
+	if !row.Next.Equal(st.Next) {
+		st.Starts = time.Time{}
+	}
 	st.Row, st.Next = row, row.Next
 	switch {
 	case row.Disabled != "":

@@ -99,6 +99,7 @@ type Job struct {
 	Reason      *string    `json:"reason"` // why it is not active, or why a due slot waits
 
 	Running      []string   `json:"running"`       // run ids
+	Progress     []Progress `json:"progress"`      // of the runs of the host that answers, as far as they have told
 	WaitingSince *time.Time `json:"waiting_since"` // a slot is due since then and has not started
 	Note         *string    `json:"note"`
 	DST          string     `json:"dst"`      // what fixed times do when the clock changes
@@ -106,8 +107,11 @@ type Job struct {
 	LastEndedAt  *time.Time `json:"last_ended_at"`
 	Source       string     `json:"source"` // the job set that it belongs to
 
-	Queued   int       `json:"queued"`   // slots that wait since the job was busy when they were due
-	Policies *Policies `json:"policies"` // null: another set's
+	StartsAt   *time.Time `json:"starts_at"`   // when the slot at next_at is to start: later than that with jitter, or in its turn of catching up
+	SkipAt     *time.Time `json:"skip_at"`     // the slot that an operator wants skipped, while it is still to come
+	SkipReason *string    `json:"skip_reason"` // its reason
+	Queued     int        `json:"queued"`      // slots that wait since the job was busy when they were due
+	Policies   *Policies  `json:"policies"`    // null: another job set defines them
 
 	Remedy *string `json:"remedy"` // what a person can do about Reason or Note
 	Access *Access `json:"access"` // null: not known
@@ -143,6 +147,14 @@ type Update struct {
 	More   []Ask  `json:"more"` // what it asks for beyond the version in use
 	Less   []Ask  `json:"less"` // what it asks for no more
 	Denied bool   `json:"denied"`
+}
+
+// Progress is how far a run says that it is.
+type Progress struct {
+	RunID   string    `json:"run_id"`
+	Percent *float64  `json:"percent"` // null: it has not said
+	Text    string    `json:"text"`
+	At      time.Time `json:"at"`
 }
 
 // Status says who works on the ledger.

@@ -191,14 +191,19 @@ func (d *Door) configGet(_ context.Context, args []sandbox.Arg) (sandbox.Answer,
 // varGet and varSet are the job's state under Extism's names. There is no way to tell an error, so one traps.
 func (d *Door) varGet(_ context.Context, args []sandbox.Arg) (sandbox.Answer, error) {
 	key := string(args[0].Block)
-	d.State.used[key] = true
+	if checkKey(key).Error != nil {
+		return sandbox.Answer{}, nil
+	}
+	d.State.use(key)
 	return sandbox.Answer{Block: d.State.get(key)}, nil
 }
 
 func (d *Door) varSet(_ context.Context, args []sandbox.Arg) (sandbox.Answer, error) {
 	key, value := string(args[0].Block), args[1].Block
 	a := checkKey(key)
-	d.State.used[key] = true
+	if a.Error == nil {
+		d.State.use(key)
+	}
 	switch {
 	case a.Error != nil:
 	case value == nil:

@@ -88,6 +88,23 @@ func (s *State) Used() []string { return slices.Sorted(maps.Keys(s.used)) }
 // Listed is every prefix whose keys the guest asked for: it rests on all keys that begin with it, those that are not there included.
 func (s *State) Listed() []string { return slices.Sorted(maps.Keys(s.listed)) }
 
+// maxUsed is how many keys, and how many prefixes, are told apart. A guest that uses more rests on all of the state.
+const maxUsed = 10_000
+
+func (s *State) use(key string)     { note(s.used, key, s.listed) }
+func (s *State) look(prefix string) { note(s.listed, prefix, s.listed) }
+
+// note keeps one of the things that the run rests on.
+func note(in map[string]bool, what string, listed map[string]bool) {
+	if listed[""] {
+		return
+	}
+	if in[what] = true; len(in) > maxUsed {
+		clear(in)
+		listed[""] = true
+	}
+}
+
 // stateRequest is what a guest asks. Value is base64 in the JSON.
 type stateRequest struct {
 	Op     string  `json:"op"`
@@ -159,7 +176,7 @@ func (s *State) serve(r stateRequest) stateAnswer {
 		return a
 	}
 	if r.Key != nil {
-		s.used[*r.Key] = true
+		s.use(*r.Key)
 	}
 	switch r.Op {
 	case "get":
@@ -257,7 +274,7 @@ func (s *State) list(r stateRequest) stateAnswer {
 	if r.After != nil {
 		after = *r.After
 	}
-	s.listed[prefix] = true
+	s.look(prefix)
 	keys := []string{}
 	add := func(key string) {
 		if strings.HasPrefix(key, prefix) && (key > after || after == "") {

@@ -36,3 +36,20 @@ func TestStateListInParts(t *testing.T) {
 		t.Errorf("%d keys in %d parts", seen, parts)
 	}
 }
+
+// What a run used of its state is told key by key, or all of it where that is too much.
+func TestStateUsed(t *testing.T) {
+	s := NewState(map[string][]byte{"a": nil}, 0)
+	for _, r := range []string{`{"op":"get","key":"b"}`, `{"op":"get","key":""}`, `{"op":"set","key":"a","value":""}`, `{"op":"list","prefix":"p"}`, `{"op":"delete","key":"c"}`} {
+		call(t, s, r)
+	}
+	if used, listed := fmt.Sprint(s.Used()), fmt.Sprint(s.Listed()); used != "[a b c]" || listed != "[p]" {
+		t.Errorf("used %s, listed %s", used, listed)
+	}
+	for i := range maxUsed + 10 {
+		call(t, s, fmt.Sprintf(`{"op":"get","key":"k%d"}`, i))
+	}
+	if used, listed := s.Used(), s.Listed(); len(used) > 0 || fmt.Sprint(listed) != "[ p]" {
+		t.Errorf("used %d keys, listed %q", len(used), listed)
+	}
+}

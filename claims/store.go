@@ -197,6 +197,7 @@ type Final struct {
 	StateRev  int64        // revision of the state that the run saw; 0: that as of its claim
 	Retry     time.Time    // when the next attempt is due; zero: this outcome is the slot's verdict
 	Again     time.Time    // the same, should the run end with a state conflict
+	Emit      []Emit       // runs that start once this one has committed; with the outcome ok, and with no other
 	Disable   string       // reason for which the job is disabled until its definition changes
 	Counts    bool         // its guest started: its slot counts toward Repeat, unless an earlier attempt of it has
 	Repeat    int64        // limit; 0: none. Reached: Next is cleared and the job is done
@@ -230,6 +231,14 @@ type StateWrite struct {
 	Delete bool // the key goes; Value is not looked at
 }
 
+// Emit is a run of a job that another run starts by its commit, as a request would. A job that does not exist gets none.
+type Emit struct {
+	Job   string
+	ID    string // makes the slot's id unique; short
+	Input []byte // JSON; nil: the job's own
+	By    string
+}
+
 // StateUse names what a run used of its job's state.
 type StateUse struct {
 	Key    string
@@ -256,6 +265,7 @@ type Finalized struct {
 	Status FinalStatus
 	Job    Job    // the row as it is after the transaction
 	Reason string // Conflicted: which key, and who changed it
+	Unsent []Emit // that were not made: their jobs do not exist
 }
 
 // RequestKind names what an operator asks for.

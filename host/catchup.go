@@ -97,3 +97,22 @@ func (j *job) fillWaits(it *dueItem, now time.Time) string {
 	}
 	return ""
 }
+
+// turns says when the late slots of the schedule are about to have their turn, by job.
+func (l *loop) turns(now time.Time) map[string]time.Time {
+	at := map[string]time.Time{}
+	if l.h.cfg.CatchUp <= 0 {
+		return at
+	}
+	turn := now.Add(max(l.nextLate.Sub(l.h.instant()), 0))
+	for _, it := range l.waiting {
+		if it.dead || !it.late {
+			continue
+		}
+		if it.pending == nil {
+			at[it.job] = turn
+		}
+		turn = turn.Add(l.h.cfg.CatchUp)
+	}
+	return at
+}

@@ -12,6 +12,10 @@
 //	jobs.Put(host.Job{Name: "hello", Module: host.Bytes(wasm), Schedule: "@every 1s"})
 //	err = h.Run(ctx) // until ctx ends; leaves no goroutine behind
 //
+// # Simulation
+//
+// [Simulate] plays the same loop on a virtual clock, in the caller's goroutine and without running any guest: a year in seconds.
+//
 // # Compatibility
 //
 // The exported names of host, claims, schedule and sandbox follow semantic versioning from v1 on. Until then a minor version

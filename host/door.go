@@ -3,9 +3,11 @@ package host
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/wcron/wcron/capability"
+	"github.com/wcron/wcron/claims"
 )
 
 // door is what a run may call. The event is what the guest reads on its input.
@@ -46,4 +48,26 @@ type Progress struct {
 	Percent float64 // -1: it has not said
 	Text    string
 	At      time.Time
+}
+
+// emits is the runs of other jobs that start once this one has committed.
+func emits(r *run, door *capability.Door) (list []claims.Emit) {
+	for i, e := range door.Emits() {
+		list = append(list, claims.Emit{
+			Job: e.Job, ID: fmt.Sprintf("%.8s-%d", r.token.RunID[max(len(r.token.RunID)-8, 0):], i+1), Input: e.Input,
+			By: fmt.Sprintf("job %s, run %s", r.def.Name, r.token.RunID),
+		})
+	}
+	return list
+}
+
+// emitted looks for the runs that a commit has started, and tells which it has not.
+func (l *loop) emitted(r *run, f claims.Final, done claims.Finalized) {
+	if len(f.Emit) > 0 {
+		l.h.Poll()
+	}
+	for _, e := range done.Unsent {
+		l.h.emit(Event{Kind: GuestRefused, Job: r.def.Name, RunID: r.token.RunID, Slot: r.slot, Attempt: r.attempt,
+			Reason: fmt.Sprintf("job %s, which it was to start, was removed meanwhile", e.Job)})
+	}
 }

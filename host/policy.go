@@ -55,6 +55,18 @@ func millis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
+// GraceOf is how late the job's next slot may start and still not be called late.
+func (j Job) GraceOf(row claims.Job) time.Duration {
+	if row.Next.IsZero() {
+		return j.grace(row.Next, time.Time{})
+	}
+	next, err := Occurrences(row)
+	if err != nil {
+		return j.grace(row.Next, time.Time{})
+	}
+	return j.grace(row.Next, next(row.Next))
+}
+
 // judge adds what the job's policies make of an attempt that has ended: another one, a failure more in the row. It tells whether
 // there would have been another attempt but for the next slot.
 func (j Job) judge(f *claims.Final, e claims.Ended) (gaveWay bool) {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -72,7 +71,7 @@ func (l *loop) start(t *attempt, a claims.Claimed, now time.Time) {
 	l.spawn(func() {
 		rec := output.New(r.token.RunID, output.Config{Dir: l.h.cfg.Spool, Limit: r.def.output()})
 		f := l.execute(r, rec)
-		done, err := l.commit(&f)
+		done, err := l.commit(&f, rec)
 		rec.Discard() // only now: until the commit the spool is what recovery has
 		l.post(func() { l.ended(r, f, done, err) })
 	})
@@ -127,6 +126,7 @@ func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 		f.ExitCode = &code
 	}
 	if f = l.keep(f, rec); f.Outcome == claims.OK {
+		f.Emit = emits(r, door)
 		withState(&f, state, rev)
 	}
 	return f
@@ -211,7 +211,7 @@ func (l *loop) settle(r *run, f *claims.Final) {
 
 // commit makes the outcome durable, and tries again until it is or the host is at its end: what cannot be committed then is an
 // orphan, which the next host recovers.
-func (l *loop) commit(f *claims.Final) (claims.Finalized, error) {
+func (l *loop) commit(f *claims.Final, rec *output.Recorder) (claims.Finalized, error) {
 	wait := 50 * time.Millisecond
 	for {
 		answers, err := l.h.cfg.Store.Finalize(l.ctx, l.h.now(), []claims.Final{*f})
@@ -222,6 +222,9 @@ func (l *loop) commit(f *claims.Final) (claims.Finalized, error) {
 			return claims.Finalized{}, err
 		}
 		l.h.emit(Event{Kind: TickFailed, Job: f.Job, RunID: f.RunID, Reason: "commit a run; it is tried again", Err: err})
+		if errors.Is(err, syscall.ENOSPC) {
+			rec.Discard() // what the spool takes may be what the commit lacks
+		}
 		if unkeepable(err) && f.Output.Bytes > 0 {
 			f.Output = claims.Output{Cut: f.Output.Bytes + f.Output.Cut}
 			f.Outcome, f.Cause, f.ExitCode, f.State, f.Used = claims.Failed, claims.HostFault, nil, nil, nil
@@ -234,7 +237,7 @@ func (l *loop) commit(f *claims.Final) (claims.Finalized, error) {
 
 // unkeepable says whether an output can never be committed: without it the outcome still can.
 func unkeepable(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, fs.ErrNotExist) || (err != nil && strings.Contains(err.Error(), "disk is full"))
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, fs.ErrNotExist)
 }
 
 // ended takes a run out of the loop's state and tells what it came to.
@@ -268,6 +271,7 @@ func (l *loop) ended(r *run, f claims.Final, done claims.Finalized, err error) {
 		e.Outcome, e.Cause, e.Reason, e.Retry = claims.Discarded, "", "its job was removed", time.Time{}
 	}
 	l.h.emit(e)
+	l.emitted(r, f, done)
 	l.after(r, e, done)
 }
 

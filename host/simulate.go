@@ -19,6 +19,7 @@ type Simulation struct {
 	Down []Span    // when no host runs, in order and after From
 
 	MaxRuns      int           // as Config.MaxRuns
+	CatchUp      time.Duration // as Config.CatchUp
 	DrainTimeout time.Duration // as Config.DrainTimeout, at the begin of each Span of Down
 
 	// Guest says how long a guest takes, counted in whole milliseconds, and what it exits with; nil: no time at all, and 0.
@@ -109,18 +110,12 @@ func (v *virtual) live(instance string, end time.Time, last bool) error {
 	}
 	h.emit(Event{Kind: HostStarted, Reason: instance})
 	l := newLoop(v.ctx, h)
-	v.spawn(l, func() {
-		changes, err := h.cfg.Store.Changes(l.ctx, instance, 0)
-		l.post(func() {
-			if l.fail("poll the ledger", err); err == nil {
-				l.changed(changes)
-			}
-		})
-	})
+	v.rev = 0
+	v.look(l)
 	l.reload()
 	for l.fatal == nil && v.err == nil {
 		l.tick()
-		if !v.now().Before(end) && len(v.ready) == 0 {
+		if v.rouse(); !v.now().Before(end) && len(v.ready) == 0 {
 			break
 		}
 		v.idle(l, earlier(v.now().Add(l.wait()), end))
@@ -157,7 +152,7 @@ func (v *virtual) drain(l *loop, last bool) {
 // host makes one that is not to be run: its loop is played.
 func (v *virtual) host(instance string) (*Host, error) {
 	cfg, err := Config{
-		Store: v.sim.Store, Jobs: NewJobs(v.jobs...), Instance: instance, MaxRuns: v.sim.MaxRuns, DrainTimeout: v.sim.DrainTimeout,
+		Store: v.sim.Store, Jobs: NewJobs(v.jobs...), Instance: instance, MaxRuns: v.sim.MaxRuns, DrainTimeout: v.sim.DrainTimeout, CatchUp: v.sim.CatchUp,
 		OnEvent: v.sim.OnEvent, rhythm: rhythm{wait: 24 * time.Hour, poll: usualRhythm().poll},
 	}.withDefaults()
 	if err != nil {

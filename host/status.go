@@ -25,15 +25,17 @@ const (
 
 // JobStatus is what a host knows of a job.
 type JobStatus struct {
-	Job     Job
-	Row     claims.Job
-	State   JobState
-	Reason  string    // why it is not active, or why a due slot waits
-	Next    time.Time // zero: none
-	Digest  string    // of the module that its next run uses
-	Running []string  // run ids
-	Waiting time.Time // since when a due slot waits; zero: none does
-	Queued  int       // slots that wait since the job was busy when they were due
+	Job      Job
+	Row      claims.Job
+	State    JobState
+	Reason   string              // why it is not active, or why a due slot waits
+	Next     time.Time           // zero: none
+	Digest   string              // of the module that its next run uses
+	Running  []string            // run ids
+	Progress map[string]Progress // by run id, of those that have said how far they are
+	Waiting  time.Time           // since when a due slot waits; zero: none does
+	Queued   int                 // slots that wait since the job was busy when they were due
+	Starts   time.Time           // when the slot at Next is to start: with its jitter, or in its turn of catching up
 }
 
 // Status lists the jobs by name. It returns ErrNotRunning when Run has ended.
@@ -42,6 +44,7 @@ func (h *Host) Status(ctx context.Context) ([]JobStatus, error) {
 	err := h.do(ctx, func(l *loop) {
 		waiting := map[string]*dueItem{}
 		now, claim := h.now(), firstOf(h.lockedOut(), "a claim is under way")
+		starts := l.turns(now)
 		for _, it := range l.waiting {
 			if !it.dead && waiting[it.job] == nil {
 				waiting[it.job] = it
@@ -49,6 +52,9 @@ func (h *Host) Status(ctx context.Context) ([]JobStatus, error) {
 		}
 		for _, name := range slices.Sorted(maps.Keys(l.jobs)) {
 			s := l.jobs[name].status(h.cfg.MemoryBudget)
+			if at, late := starts[name]; late && at.After(s.Starts) {
+				s.Starts = at
+			}
 			if l.claiming && s.State == Active && !s.Next.IsZero() && !s.Next.After(now) && waiting[name] == nil {
 				s.Waiting, s.Reason = s.Next, firstOf(s.Reason, claim)
 			}
@@ -64,8 +70,19 @@ func (h *Host) Status(ctx context.Context) ([]JobStatus, error) {
 
 func (j *job) status(budget int64) JobStatus {
 	s := JobStatus{Job: j.def, Row: j.row, Next: j.row.Next, Digest: j.def.Module.Digest, Running: slices.Sorted(maps.Keys(j.running))}
+	if j.item != nil && !j.item.dead {
+		s.Starts = j.item.at
+	}
 	if j.mod != nil {
 		s.Digest = j.mod.digest
+	}
+	for id, r := range j.running {
+		if p := r.progress.Load(); p != nil {
+			if s.Progress == nil {
+				s.Progress = map[string]Progress{}
+			}
+			s.Progress[id] = *p
+		}
 	}
 	s.State, s.Reason = j.state(budget)
 	return s

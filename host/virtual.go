@@ -25,6 +25,7 @@ type virtual struct {
 	chance func() float64
 	runs   int64
 	err    error // why the simulation has to end
+	rev    int64 // of the ledger, as of the last look at it
 	steps  int64
 	turn   *strand   // whose turn it is; nil: the loop's
 	ready  []*strand // may go on now, in this order
@@ -144,10 +145,31 @@ func (v *virtual) idle(l *loop, until time.Time) {
 	}
 }
 
-// quiet lets all go on that can at the present time, and reports whether something has come in for the loop.
+// look polls the ledger. Nobody else writes to it: what the loop does not know comes with what it asked for itself.
+func (v *virtual) look(l *loop) {
+	v.spawn(l, func() {
+		changes, err := l.h.cfg.Store.Changes(l.ctx, l.h.cfg.Instance, v.rev)
+		l.post(func() {
+			if l.fail("poll the ledger", err); err == nil {
+				v.rev = changes.Rev
+				l.changed(changes)
+			}
+		})
+	})
+}
+
+// quiet lets others go on, one after the other, until something has come in for the loop, and reports that; or until nobody can go on
+// at the present time.
 func (v *virtual) quiet(l *loop) bool {
-	came := false
-	for len(v.ready) > 0 {
+	for v.err == nil || len(v.ready) > 0 {
+		if len(v.ready) == 0 {
+			select {
+			case <-l.h.poke:
+				v.look(l)
+			default:
+				return false
+			}
+		}
 		s := v.ready[0]
 		v.ready = v.ready[1:]
 		v.turn = s
@@ -156,22 +178,26 @@ func (v *virtual) quiet(l *loop) bool {
 		if s.do == nil {
 			v.spare = append(v.spare, s)
 		}
-		for more := true; more; {
-			select {
-			case f := <-l.inbox:
-				if l.ctx.Err() == nil { // the loop is not over
-					f()
-				}
-				came = true
-			default:
-				more = false
-			}
-		}
-		if came && len(v.ready) == 0 {
-			v.rouse() // the loop may have ended some
+		if v.apply(l) && v.err == nil {
+			return true
 		}
 	}
-	return came || v.err != nil
+	return true
+}
+
+// apply takes in what was posted for the loop, and reports whether there was anything.
+func (v *virtual) apply(l *loop) (came bool) {
+	for {
+		select {
+		case f := <-l.inbox:
+			if l.ctx.Err() == nil { // the loop is not over
+				f()
+			}
+			came = true
+		default:
+			return came
+		}
+	}
 }
 
 // rouse wakes those whose context has ended, in the order in which they fell asleep.

@@ -35,7 +35,7 @@ type Update struct {
 type Allowed struct {
 	HTTP    []config.HTTPGrant // schemes, methods and paths written out
 	Secrets []Secret           // by name
-	State   int64              // bytes of the job's state
+	State   int64              // bytes of the job's state that it asked for; 0: it did not ask, and has what every job has
 	Dirs    []config.DirGrant  // mode and quota written out
 	Emit    []string
 }
@@ -65,7 +65,7 @@ func (r Record) same(o Record) bool {
 
 // meet is what a request, a grant and the caps have in common.
 func meet(req config.Request, grant config.Grant, caps config.Caps) Allowed {
-	a := Allowed{State: int64(config.DefaultState)}
+	var a Allowed
 	for _, r := range req.HTTP {
 		for _, g := range grant.HTTP {
 			a.add(meetRules(ruleOf(r.Host, r.Schemes, r.Methods, r.Paths), ruleOf(g.Host, g.Schemes, g.Methods, g.Paths)), g.Networks, caps.Hosts)
@@ -189,7 +189,7 @@ func underCap(dir string, roots []string) bool {
 
 // refused is what of a request is not allowed.
 func (a Allowed) refused(req config.Request) []Ask {
-	have := config.Request{State: &config.StateRequest{Size: config.Size(a.State)}}
+	have := config.Request{State: &config.StateRequest{Size: max(config.Size(a.State), config.DefaultState)}}
 	for _, h := range a.HTTP {
 		have.HTTP = append(have.HTTP, config.HTTPRequest{Host: h.Host, Schemes: h.Schemes, Methods: h.Methods, Paths: h.Paths})
 	}

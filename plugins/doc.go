@@ -13,6 +13,13 @@
 //
 // The default zone is the host file's timezone, else the machine's by name (TZ, /etc/localtime, /etc/timezone), else UTC.
 //
+// # What a job may do
+//
+// A manifest or sidecar requests, the operator grants: by hand in [jobs.NAME.grant], or by a decision about one version of the
+// plugin, which [Source.Records] brings in from whoever keeps it. [Access] says what came of it. A version that nobody has decided about
+// runs if it requests nothing, or nothing beyond the version before; else the version before goes on, from the content store, and
+// where there is none the job is Pending. What a set accepts without anybody's word is in Access.Accept, for the caller to keep.
+//
 // # When a file counts
 //
 // A scan asks only for the stamp of each file (size, times, mode, inode). Another stamp makes the file be read once it has not

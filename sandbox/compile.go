@@ -197,7 +197,7 @@ func remedy(module string) string {
 		return "the linker left these to the host; build for wasip1 (Emscripten: -sSTANDALONE_WASM), " +
 			"and without threads or an imported memory"
 	}
-	return "a module can import functions of wasi_snapshot_preview1 only; build it for wasip1"
+	return "a module can import functions of wasi_snapshot_preview1, extism:host/env and extism:host/user only; build it for wasip1"
 }
 
 // checkSignatures refuses imports that have the right name and the wrong type.

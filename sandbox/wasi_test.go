@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -162,13 +163,19 @@ func wildNumber(next func() byte) int64 {
 
 func FuzzHostCalls(f *testing.F) {
 	e := newEngine(f, Config{Functions: []Function{stateCall}, Clock: Clock{Sleep: func(context.Context, time.Duration) {}}})
+	top := f.TempDir()
 	for seed := range byte(60) {
 		f.Add([]byte{seed, 7, 8, 9, 250, 16, 0, 0, 0, seed, 15, 15, 15, 15, 15, 15, 15, 15, 15, 70, 3, 4, seed, 16, 17, 18, 19, 20})
 	}
 	f.Fuzz(func(t *testing.T, plan []byte) {
 		m := compile(t, e, hostCalls(e, plan))
 		defer m.Close(context.Background())
-		res := m.Run(context.Background(), Run{Timeout: patience, Args: []string{"a", ""}, Env: []string{"K=v"},
+		dir, err := os.MkdirTemp(top, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		res := m.Run(context.Background(), Run{Timeout: patience, Input: plan, Dirs: []Dir{{Guest: "/", Host: dir, Write: true, Quota: 1 << 20}}, Args: []string{"a", ""}, Env: []string{"K=v"},
 			Stdin: strings.NewReader(string(plan)), Stdout: writerFunc(func(p []byte) (int, error) { return len(p), nil }), Calls: map[string]Call{"wcron_state": blockCall(echo).call()}})
 		// An offset that means no block is the guest's trap; everything else answers.
 		if res.Outcome != OK && (res.Outcome != Trapped || !strings.Contains(res.Reason, "there is no block")) {

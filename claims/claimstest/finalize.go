@@ -21,6 +21,8 @@ func finalScenarios() []scenario {
 		{"RemovedAndAddedMeanwhile", finalAddedAgain},
 		{"SeveralAtOnce", finalAtOnce},
 		{"MixedBatch", finalMixed},
+		{"Emits", finalEmits},
+		{"EmitsOfOthers", finalEmitsOfOthers},
 	}
 }
 

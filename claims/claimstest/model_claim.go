@@ -212,6 +212,15 @@ func (m *Model) finalize(now time.Time, f claims.Final) (claims.Finalized, error
 		return is(claims.Dropped), nil
 	}
 	m.close(now, j, o, f)
+	if f.Outcome == claims.OK {
+		for _, e := range f.Emit {
+			if to := m.jobs[e.Job]; to != nil && to.Removed.IsZero() {
+				m.ask(claims.ManualSlot(e.Job, now, e.ID), now, e.Input, e.By)
+			} else {
+				answer.Unsent = append(answer.Unsent, e)
+			}
+		}
+	}
 	return answer, nil
 }
 

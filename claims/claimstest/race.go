@@ -182,20 +182,29 @@ func (w *world) operators(stores ...claims.Store) {
 	c := &clock{now: w.now}
 	ctx, cancel := context.WithCancelCause(w.ctx)
 	var hosts []*host
-	var group, edits sync.WaitGroup
+	var group, edits, begun sync.WaitGroup
+	for i := range 3 {
+		w.put(def(fmt.Sprintf("job-%d", i), "every 2s", w.now))
+	}
 	for i := range 4 {
 		h := &host{w: w, s: stores[i%len(stores)], id: []string{alpha, beta}[i%2], rng: rand.New(rand.NewPCG(rng.Uint64(), 0))}
 		hosts = append(hosts, h)
+		begun.Add(1)
+		first := sync.OnceFunc(begun.Done)
 		group.Go(func() {
+			defer first()
 			for ctx.Err() == nil {
 				if err := c.turn(w.ctx, h.turn); err != nil {
 					cancel(fmt.Errorf("host %d: %w", i, err))
 				}
+				if h.won > 0 {
+					first()
+				}
 			}
 		})
 	}
+	begun.Wait() // else the operators may be through before a host has had its turn
 	for i := range 3 {
-		w.put(def(fmt.Sprintf("job-%d", i), "every 2s", w.now))
 		o := &operator{s: stores[i%len(stores)], job: fmt.Sprintf("job-%d", i), rng: rand.New(rand.NewPCG(rng.Uint64(), 0))}
 		edits.Go(func() {
 			for n := 0; n < 80 && ctx.Err() == nil; n++ {

@@ -104,6 +104,15 @@ func (l *ledger) finalize(now time.Time, f claims.Final, text []byte) claims.Fin
 		return claims.Finalized{Status: claims.Dropped}
 	}
 	l.close(now, o, f)
+	if f.Outcome == claims.OK {
+		for _, e := range f.Emit {
+			if to := l.exists(e.Job); to != nil {
+				l.ask(to, claims.ManualSlot(e.Job, now, e.ID), now, claims.Request{Input: e.Input, By: e.By})
+			} else {
+				answer.Unsent = append(answer.Unsent, e)
+			}
+		}
+	}
 	return answer
 }
 

@@ -37,15 +37,19 @@ const backupTries = 5
 
 // Backup writes all that the store holds into a new file, as of one moment, while hosts go on: nobody waits for it, not even for
 // the short lock. The copy is checked before it counts. It ends with an error and without a file when there is something of that
-// name already, when the disk is full, and when the store is damaged: claims.ErrCorrupt.
+// name already, when the file would lie in the store's own folder, when the disk is full, and when the store is damaged:
+// claims.ErrCorrupt.
 func (s *Store) Backup(ctx context.Context, file string) (bytes int64, err error) {
 	op := "back up the store to " + file
+	if s.holds(file) {
+		return 0, fmt.Errorf("%s: it would lie in the folder of the store, and be lost with it: choose a place elsewhere", op)
+	}
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_RDWR, fileMode)
 	if errors.Is(err, fs.ErrExist) {
 		return 0, fmt.Errorf("%s: there is a file of that name: choose another one, or move it away", op)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", op, err)
+		return 0, fmt.Errorf("%s: %w: choose a folder that is there and that this user may write to", op, err)
 	}
 	defer func() {
 		err = errors.Join(err, f.Close())
@@ -71,9 +75,26 @@ func (s *Store) Backup(ctx context.Context, file string) (bytes int64, err error
 		err = syncDir(filepath.Dir(file))
 	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, sqlite3.FULL) {
-		return bytes, fmt.Errorf("%s: no space left for it, or for the copy that is checked first, in %s: free some: %w", op, s.dir, err)
+		return bytes, fmt.Errorf("%s: no space left, there or in %s for the copy that is checked first: free some: %w", op, s.dir, err)
 	}
 	return bytes, s.explain(op, err)
+}
+
+// holds tells whether a file lies in the store's folder, or below it.
+func (s *Store) holds(file string) bool {
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return false
+	}
+	dir, own := filepath.Dir(abs), s.dir
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	if real, err := filepath.EvalSymlinks(own); err == nil {
+		own = real
+	}
+	rel, err := filepath.Rel(own, dir)
+	return err == nil && filepath.IsLocal(rel)
 }
 
 var errPruned = errors.New("an output was pruned meanwhile")
@@ -144,9 +165,19 @@ func (s *Store) copyDB(ctx context.Context, to string) (err error) {
 		}
 	}
 	if err = errors.Join(err, b.Close()); err != nil {
-		return err
+		return errors.Join(err, room(filepath.Dir(to)))
 	}
 	return errors.Join(os.Chmod(to, fileMode), syncFile(to))
+}
+
+// room tries whether a disk takes a little more. SQLite's copying tells a full one as any other fault of a disk.
+func room(dir string) error {
+	f, err := os.CreateTemp(dir, "room-")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(make([]byte, 64<<10))
+	return errors.Join(err, f.Close(), os.Remove(f.Name()))
 }
 
 // inspect checks a copy of a database thoroughly, and answers the output files that it names and its schema's version.

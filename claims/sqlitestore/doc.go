@@ -9,8 +9,9 @@
 //	jobs/<16 hex>.<lane>.lock         held by each run from before its guest starts until the guest is gone
 //	output/<2 hex>/<run>-<8 hex>.log  outputs of more than 64 KiB; the eight digits are of the content's digest
 //
-// The folder is 0700 and the files are 0600. Several processes may have it open. Lock files are empty and are never deleted: a lock
-// on a file that has no name any more excludes nobody. Network file systems are refused, because a lock there may be lost or is not
+// The folder is 0700 and the files are 0600. Several processes may have it open. Lock files are empty. A lock on a
+// file that has no name any more excludes nobody, so they are never deleted, but for those of owners that have left or are dead: their
+// ids are never used again, and who takes such a lock looks afterwards whether its file still has its name. Network file systems are refused, because a lock there may be lost or is not
 // seen by the other side.
 //
 // # Writes

@@ -2,7 +2,11 @@ package sqlitestore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -34,6 +38,9 @@ func (s *Store) Finalize(ctx context.Context, now time.Time, items []claims.Fina
 		for _, u := range items[i].Used {
 			size += len(u.Key)
 		}
+		for _, e := range items[i].Emit {
+			size += len(e.Input)
+		}
 	}
 	answers := make([]claims.Finalized, len(items))
 	err := s.writeEnd(ctx, op, size, func(t *tx) error {
@@ -47,9 +54,30 @@ func (s *Store) Finalize(ctx context.Context, now time.Time, items []claims.Fina
 		return nil
 	})
 	if err != nil {
+		s.makeRoom(ctx, err, items, kept)
 		return nil, err
 	}
 	return answers, nil
+}
+
+// makeRoom gives up the output files of a commit that the disk had no room for. The outcome is worth more than they are: the caller
+// commits it without them.
+func (s *Store) makeRoom(ctx context.Context, err error, items []claims.Final, kept []kept) {
+	if !errors.Is(err, syscall.ENOSPC) {
+		return
+	}
+	_ = s.read(ctx, "make room", func(c *conn) error { // what is left is swept later
+		for i, k := range kept {
+			run, found, err := c.run(items[i].RunID)
+			if err != nil {
+				return err
+			}
+			if k.file != "" && found && run.Output.File != k.file { // else an earlier try has landed
+				_ = os.Remove(filepath.Join(s.dir, "output", filepath.FromSlash(k.file)))
+			}
+		}
+		return nil
+	})
 }
 
 const (
@@ -121,12 +149,34 @@ func (t *tx) finalize(now time.Time, f *claims.Final, k *kept) (a claims.Finaliz
 		if err == nil {
 			err = t.account(now, &job, &end)
 		}
+		if err == nil && end.Outcome == claims.OK {
+			a.Unsent, err = t.emit(now, f.Emit)
+		}
 	}
 	if err == nil && job.Lanes > 1 {
 		_, err = t.exec(forgetGone, f.Job)
 	}
 	a.Job = job.Job
 	return a, err
+}
+
+// emit starts runs of other jobs, and tells which it could not start.
+func (t *tx) emit(now time.Time, list []claims.Emit) (unsent []claims.Emit, err error) {
+	for _, e := range list {
+		job, err := t.job(e.Job)
+		if err != nil {
+			return nil, err
+		}
+		if !job.exists() {
+			unsent = append(unsent, e)
+			continue
+		}
+		r := claims.Request{Kind: claims.Trigger, Job: e.Job, ID: e.ID, Input: e.Input, By: e.By}
+		if err := t.trigger(now, claims.ManualSlot(e.Job, now, e.ID), r); err != nil {
+			return nil, err
+		}
+	}
+	return unsent, nil
 }
 
 // account writes into the job what a finished run means for it.

@@ -1,10 +1,13 @@
 package sqlitestore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -247,5 +250,113 @@ func TestCrashedOwnersAreForgotten(t *testing.T) {
 	}
 	if !open["busy-1"] || !open["alive-1"] || len(open) != 2 {
 		t.Errorf("owners that have not left: %v", open)
+	}
+}
+
+// The locks of owners that are gone go, with their sockets. Those of others stay: of one that lives, of one that is about to be
+// recorded, of a dead one whose claim is open.
+func TestLocksOfOwnersThatAreGoneAreSwept(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "s")
+	s := open(t, dir)
+	put(t, s, "a")
+	for i, end := range []string{"left", "crashed", "busy"} {
+		other, err := Open(t.Context(), Config{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := end + "-1"
+		leave, err := other.Join(t.Context(), t0, claims.Owner{ID: id, PID: 1, Started: t0, Seen: t0})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "owners", id+".sock"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		switch end {
+		case "left":
+			err = leave(t.Context(), t0.Add(time.Duration(i)*time.Second))
+		case "busy":
+			_, err = other.Claim(t.Context(), t0, id, []claims.Claim{due("a", "run-0001", 0)})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := other.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Join(t.Context(), t0, claims.Owner{ID: "alive-1", PID: 1, Started: t0, Seen: t0}); err != nil {
+		t.Fatal(err)
+	}
+	early := newLock(s.ownerPath("early-1")) // has its lock, and no record yet
+	if ok, err := early.TryLock(); !ok || err != nil {
+		t.Fatal(err)
+	}
+	defer early.Unlock()
+	for hours := range 28 {
+		if _, err := s.Prune(t.Context(), at(time.Duration(hours)*time.Hour), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "owners", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range left {
+		left[i] = filepath.Base(left[i])
+	}
+	if got := fmt.Sprint(left); got != "[alive-1.lock busy-1.lock busy-1.sock early-1.lock]" {
+		t.Errorf("left: %s", got)
+	}
+}
+
+// However owners come and go while others sweep: whoever has joined is seen to live, and nobody is lost on the way.
+func TestOwnersJoinWhileOthersSweep(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "s")
+	s := open(t, dir)
+	rounds := 60
+	if os.Getenv("WCRON_CI") == "1" {
+		rounds = 1000
+	}
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	sweeper := open(t, dir)
+	wg.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if err := sweeper.sweepOwners(context.Background()); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	joiner := open(t, dir)
+	for n := range rounds {
+		id := fmt.Sprintf("owner-%d", n)
+		leave, err := joiner.Join(t.Context(), t0, claims.Owner{ID: id, PID: 1, Started: t0, Seen: t0})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, err := s.Probe(t.Context(), id); err != nil || p.Lock != claims.LockHeld {
+			t.Errorf("owner %s has joined, and its lock is %s: %v", id, p.Lock, err)
+		}
+		if err := joiner.Renew(t.Context(), t0, id); err != nil {
+			t.Error(err)
+		}
+		if err := leave(t.Context(), t0); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	wg.Wait()
+	if err := s.sweepOwners(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "owners", "*.lock")); err != nil || len(left) > 0 {
+		t.Errorf("%d locks are left, %v", len(left), err)
 	}
 }

@@ -18,7 +18,8 @@ const (
 	orphanAge  = time.Hour // how old such a file must be: a finalize moves it before it is recorded
 )
 
-// sweep removes output files that no run names: a host died between moving the file and committing.
+// sweep removes what only takes room: locks of owners that are gone, and output files that no run names, since a host died between
+// moving the file and committing.
 func (s *Store) sweep(ctx context.Context, now time.Time) error {
 	s.hmu.Lock()
 	due := s.swept.IsZero() || now.Sub(s.swept) >= sweepEvery
@@ -28,6 +29,9 @@ func (s *Store) sweep(ctx context.Context, now time.Time) error {
 	s.hmu.Unlock()
 	if !due {
 		return nil
+	}
+	if err := s.sweepOwners(ctx); err != nil {
+		return fmt.Errorf("sweep the locks of owners: %w", err)
 	}
 	root := filepath.Join(s.dir, "output")
 	folders, err := os.ReadDir(root)

@@ -74,6 +74,7 @@ type grammar struct {
 	operatorCommands
 
 	Simulate simulateCmd `cmd:"" help:"Play the jobs on a virtual clock: what would run, wait, be skipped or missed over a year."`
+	Import   importCmd   `cmd:"" help:"Make jobs of a crontab: their schedules, and what could not be carried over."`
 
 	Inspect inspectCmd `cmd:"" help:"Say all that is known of a module, without compiling it: settings, imports, requests, next times."`
 	Pack    packCmd    `cmd:"" help:"Put a manifest into a module."`

@@ -65,10 +65,15 @@ func findingsOf(found []claims.Finding) []ledgerFinding {
 func (c *auditCmd) Run(ctx context.Context, a *app) error {
 	return a.withOperator(ctx, func(o *operator) error {
 		defer a.slow("reading the ledger")()
+		starts, err := startsOf(ctx, o)
+		if err != nil {
+			return err
+		}
 		look := func() ([]claims.Finding, error) {
 			return claims.Audit(ctx, o.store, claims.AuditOptions{
 				Now:         a.now(),
 				Occurrences: host.Occurrences,
+				Starts:      starts,
 				Alive:       func(owner claims.Owner) (fingerprint.Verdict, string) { return judge(ctx, o, owner) },
 				CheckOutput: c.Output,
 			})
@@ -98,6 +103,21 @@ func (c *auditCmd) Run(ctx context.Context, a *app) error {
 		}
 		return c.show(a, o, found, did, left)
 	})
+}
+
+// startsOf tells when what is due may start: a job with jitter, or one that waits for its turn after a stop, is not overdue before that.
+func startsOf(ctx context.Context, o *operator) (func(claims.Job) time.Time, error) {
+	jobs, err := o.Jobs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at := map[string]time.Time{}
+	for _, j := range jobs {
+		if j.StartsAt != nil {
+			at[j.Job] = *j.StartsAt
+		}
+	}
+	return func(j claims.Job) time.Time { return at[j.Name] }, nil
 }
 
 // judge gives the owner's lock back at once.

@@ -12,7 +12,7 @@ import (
 )
 
 type backupCmd struct {
-	File string `arg:"" help:"The file to write. It must not exist."`
+	File string `arg:"" help:"The file to write. It must not exist, nor lie in the state folder."`
 }
 
 // Help implements kong.HelpProvider.

@@ -172,8 +172,18 @@ func reasonText(j admin.Job, now time.Time) string {
 	if s == "" {
 		s = text(j.Note)
 	}
+	if j.SkipAt != nil && j.NextAt != nil && j.SkipAt.Equal(*j.NextAt) {
+		s = strings.TrimPrefix(s+"; the next slot is passed over: "+text(j.SkipReason), "; ")
+	}
 	if j.State != "active" && len(j.Running) > 0 {
 		s = strings.TrimSuffix(j.State+": "+s, ": ")
+	}
+	for i := len(j.Progress) - 1; i >= 0; i-- {
+		p := j.Progress[i].Text
+		if percent := j.Progress[i].Percent; percent != nil {
+			p = strings.TrimSpace(fmt.Sprintf("%.0f%% %s", *percent, p))
+		}
+		s = strings.TrimSuffix(p+"; "+s, "; ")
 	}
 	if j.Queued > 0 {
 		s = strings.TrimSuffix(fmt.Sprintf("%s in the queue; %s", plural(int64(j.Queued), "slot"), s), "; ")

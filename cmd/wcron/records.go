@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/wcron/wcron/admin"
@@ -66,10 +67,12 @@ func record(ctx context.Context, store claims.Grants, now time.Time, list ...plu
 		}
 		out = append(out, g)
 	}
-	if len(out) == 0 {
-		return nil
+	for part := range slices.Chunk(out, 1000) { // others want to write, too
+		if err := store.Grant(ctx, now, part); err != nil {
+			return err
+		}
 	}
-	return store.Grant(ctx, now, out)
+	return nil
 }
 
 // accepted are the versions that a set takes without anybody's word, and of which the ledger does not know yet.

@@ -17,6 +17,7 @@ import (
 	"github.com/wcron/wcron/plugins"
 	"github.com/wcron/wcron/sandbox"
 	"github.com/wcron/wcron/sandbox/meter"
+	"github.com/wcron/wcron/schedule"
 )
 
 // TestHostConfig: a zero in the host file means none, and in a host.Config the default.
@@ -153,6 +154,18 @@ retry_on = ["failed", "orphaned"]
 repeat = 5
 history_runs = 6
 history_bytes = "3MiB"
+dst = "skip"
+not_before = 2026-01-02T03:04:05
+not_after = 2027-01-02T03:04:05+01:00
+missed_limit = 7
+missed_window = "24h"
+starting_deadline = "10m"
+grace = "90s"
+jitter = "20s"
+pause_after = 8
+overlap = "allow"
+queue_limit = 9
+max_concurrent = 3
 [jobs.broken]
 plugin = "ghost.wasm"
 schedule = "@daily"
@@ -179,10 +192,14 @@ schedule = "@daily"
 	want := host.Job{
 		Name: "full", Schedule: "15 3 * * *", Timezone: "Asia/Tokyo", Timeout: host.Unlimited, StartTimeout: 7 * time.Second,
 		Memory: 1 << 20, Output: 2 << 20, State: 5 << 20, Entry: "_start", Args: []string{"a", "b"}, Env: map[string]string{"K": "v"}, Input: got.Input,
-		Missed: claims.MissedSkip, Repeat: 5, HistoryRuns: 6, HistoryBytes: 3 << 20,
-		Retry: claims.RetryPolicy{Retries: 4, Min: time.Second, Max: 2 * time.Second, On: []string{"failed", "orphaned"}},
+		Missed: claims.MissedSkip, Repeat: 5, HistoryRuns: 6, HistoryBytes: 3 << 20, DST: schedule.Skip,
+		NotBefore: time.Date(2026, 1, 1, 18, 4, 5, 0, time.UTC), NotAfter: time.Date(2027, 1, 2, 2, 4, 5, 0, time.UTC), // 03:04:05 in Tokyo; +01:00
+		MissedLimit: 7, MissedWindow: 24 * time.Hour, StartingDeadline: 10 * time.Minute, Grace: 90 * time.Second, Jitter: 20 * time.Second, PauseAfter: 8,
+		Overlap: claims.Overlap{Policy: claims.OverlapAllow, QueueLimit: 9, MaxConcurrent: 3},
+		Retry:   claims.RetryPolicy{Retries: 4, Min: time.Second, Max: 2 * time.Second, On: []string{"failed", "orphaned"}},
 	}
 	got.Module = host.Module{}
+	got.NotBefore, got.NotAfter = got.NotBefore.UTC(), got.NotAfter.UTC()
 	if !reflect.DeepEqual(got, want) || string(got.Input) != `{"n":1}` {
 		t.Errorf("got  %+v\nwant %+v\ninput %s", got, want, got.Input)
 	}

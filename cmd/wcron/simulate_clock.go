@@ -21,7 +21,7 @@ func marksOf(sim host.Simulation) []clockMark {
 		if err != nil {
 			continue
 		}
-		spec, err := schedule.Parse(j.Schedule, schedule.Options{Name: j.Name, Location: loc, Anchor: sim.From.Truncate(time.Second)})
+		spec, err := schedule.Parse(j.Schedule, schedule.Options{Name: j.Name, Location: loc, Anchor: sim.From.Truncate(time.Second), DST: j.DST})
 		if err != nil {
 			continue
 		}

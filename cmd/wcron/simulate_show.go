@@ -81,12 +81,13 @@ type simulatedEvent struct {
 	RetryAt    *time.Time `json:"retry_at"`
 	Slots      *int64     `json:"slots"` // how many were skipped or missed, or how many more a run stands for
 	Until      *time.Time `json:"until"`
+	Policy     *string    `json:"policy"` // which of the job's policies decided it
 	Reason     *string    `json:"reason"`
 }
 
 // printedKinds are the events that are printed: those that become of slots, and the comings and goings of hosts.
 var printedKinds = map[host.EventKind]bool{
-	host.Started: true, host.EndedRun: true, host.SlotSkipped: true, host.SlotMissed: true, host.JobDisabled: true, host.JobBroken: true,
+	host.Started: true, host.EndedRun: true, host.SlotSkipped: true, host.SlotMissed: true, host.SlotQueued: true, host.JobDisabled: true, host.JobPaused: true, host.JobBroken: true,
 	host.HostStarted: true, host.HostDraining: true, host.HostStopped: true, host.TickFailed: true,
 }
 
@@ -135,7 +136,7 @@ func (s *shower) event(e host.Event) error {
 func shownEvent(e host.Event) simulatedEvent {
 	out := simulatedEvent{
 		Event: string(e.Kind), At: e.Time.UTC(), Job: e.Job, Scheduled: timeOrNil(e.Slot.At), RunID: textOrNil(e.RunID), Outcome: textOrNil(string(e.Outcome)),
-		RetryAt: timeOrNil(e.Retry), Until: timeOrNil(e.Until), Reason: textOrNil(e.Reason),
+		RetryAt: timeOrNil(e.Retry), Until: timeOrNil(e.Until), Policy: textOrNil(string(e.Policy)), Reason: textOrNil(e.Reason),
 	}
 	if e.Attempt > 0 {
 		out.Attempt = new(e.Attempt)
@@ -258,10 +259,10 @@ func (r simulated) printJobs(a *app, stamp func(time.Time) string) {
 }
 
 func (r simulated) printPassed(a *app, stamp func(time.Time) string) {
-	t := table{heads: []string{"SLOTS", "OF JOB", "ARE", "FIRST", "BECAUSE"}}
+	t := table{heads: []string{"SLOTS", "OF JOB", "ARE", "BY", "FIRST", "BECAUSE"}}
 	for _, j := range r.Jobs {
 		for _, p := range j.Passed {
-			t.row(fmt.Sprint(p.Slots), j.Job, cell{p.Verdict, yellow}, stamp(p.FirstAt), p.Reason)
+			t.row(fmt.Sprint(p.Slots), j.Job, cell{p.Verdict, yellow}, text(p.Policy), stamp(p.FirstAt), p.Reason)
 		}
 	}
 	if len(t.rows) > 0 {

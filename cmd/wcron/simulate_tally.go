@@ -73,6 +73,7 @@ type simulatedJob struct {
 // passed are slots that came to nothing, for one reason.
 type passed struct {
 	Verdict string    `json:"verdict"`
+	Policy  *string   `json:"policy"` // which of the job's policies decided it
 	Reason  string    `json:"reason"`
 	Slots   int64     `json:"slots"`
 	FirstAt time.Time `json:"first_at"`
@@ -159,7 +160,7 @@ func (t *tally) started(j *simulatedJob, e host.Event) {
 	if j.running > 1 || e.Slot.At.Before(j.ended) {
 		j.Overlaps++
 	}
-	due := e.Slot.At
+	due := e.Time.Add(-e.Lateness)
 	if due.Before(t.began) { // nobody was there
 		due = t.began
 	}
@@ -211,7 +212,7 @@ func (j *simulatedJob) pass(v claims.Verdict, e host.Event) {
 	}
 	if at < 0 {
 		at = len(j.Passed)
-		j.Passed = append(j.Passed, passed{Verdict: string(v), Reason: reason, FirstAt: e.Slot.At.UTC()})
+		j.Passed = append(j.Passed, passed{Verdict: string(v), Policy: textOrNil(string(e.Policy)), Reason: reason, FirstAt: e.Slot.At.UTC()})
 	}
 	p := &j.Passed[at]
 	p.Slots, p.LastAt = p.Slots+e.Count, e.Until.UTC()

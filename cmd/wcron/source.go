@@ -114,7 +114,7 @@ func hostJob(j plugins.Job) host.Job {
 		Memory:       s.Memory,
 		Fuel:         s.Fuel,
 		Output:       s.Output,
-		State:        max(s.StateSize, j.Access.Allowed.State),
+		State:        s.StateSize,
 		Entry:        s.Entry,
 		Args:         s.Args,
 		Env:          s.Env,
@@ -137,6 +137,9 @@ func hostJob(j plugins.Job) host.Job {
 	}
 	if s.Timeout == 0 {
 		out.Timeout = host.Unlimited
+	}
+	if granted := j.Access.Allowed.State; granted > int64(config.DefaultState) { // up to that the key state_size is the last word
+		out.State = max(out.State, granted)
 	}
 	switch j.State {
 	case plugins.Broken, plugins.Pending, plugins.Denied:

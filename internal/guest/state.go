@@ -75,20 +75,23 @@ func (p *program) importState() {
 
 // asker adds the function ask(address, length), which sends a request to wcron_state, puts the answer at the given place and
 // returns its length. It traps where the answer has 64 KiB or more.
-func (p *program) asker(answer uint32) uint32 {
+func (p *program) asker(answer uint32) uint32 { return p.askerOf(answer, p.call("wcron_state")) }
+
+// askerOf does so with another call, which takes the offset of a block and gives one.
+func (p *program) askerOf(answer uint32, call asm.Code) uint32 {
 	extend, add64, wrap := asm.Code{0xad}, asm.Code{0x7c}, asm.Code{0xa7}
-	const ptr, n, i, block = 0, 1, 2, 3
+	const ptr, n, i, block, result = 0, 1, 2, 3, 4
 	at := asm.Cat(asm.Get(block), asm.Get(i), extend, add64)
-	return p.Func([]asm.Type{i32, i32}, []asm.Type{i32}, []asm.Type{i32, i64},
+	return p.Func([]asm.Type{i32, i32}, []asm.Type{i32}, []asm.Type{i32, i64, i64},
 		asm.Get(n), extend, p.call("alloc"), asm.Set(block),
 		asm.Block(asm.Loop(
 			asm.Get(i), asm.Get(n), asm.Eq, asm.BrIf(1),
 			at, asm.Get(ptr), asm.Get(i), asm.Add, asm.Load8(0), p.call("store_u8"),
 			increase(i, 1),
 			asm.Br(0))),
-		asm.Get(block), p.call("wcron_state"),
+		asm.Get(block), call, asm.Set(result),
 		asm.Get(block), p.call("free"),
-		asm.Set(block),
+		asm.Get(result), asm.Set(block),
 		asm.Get(block), p.call("length"), wrap, asm.Set(n),
 		asm.I32(bufferLen-1), asm.Get(n), asm.LtU, asm.If(asm.Unreachable),
 		asm.I32(0), asm.Set(i),
