@@ -309,6 +309,62 @@ func TestStateConflict(t *testing.T) {
 	})
 }
 
+// A run that only read what another one has changed meanwhile does not commit either.
+func TestStateConflictOfWhatWasRead(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := memstore.New(memstore.Config{})
+		job := Job{
+			Name: "job", Module: Bytes(guest.State(guest.ThenReturn, stateGet("x"), stateSet("y", "1"))), Schedule: "* * * * *",
+			Overlap: claims.Overlap{Policy: claims.OverlapAllow},
+		}
+		r := launchOn(t, &between{store, func() {
+			now := time.Now().UTC()
+			row, err := store.Job(t.Context(), "job")
+			if err != nil {
+				t.Error(err)
+			}
+			if err := store.Request(t.Context(), now, claims.Request{Kind: claims.Trigger, Job: "job", ID: "x"}); err != nil {
+				t.Error(err)
+			}
+			got, err := store.Claim(t.Context(), now, "another", []claims.Claim{{
+				Slot: claims.ManualSlot("job", now, "x"), Attempt: 1, RunID: "01900000-0000-7000-8000-000000000003", Lanes: 2,
+			}})
+			if err != nil || got[0].Status != claims.Won {
+				t.Errorf("%+v %v: %+v", got, err, row)
+			}
+			_, err = store.Finalize(t.Context(), now, []claims.Final{{
+				Token: got[0].Token, Outcome: claims.OK, EndedAt: now, State: []claims.StateWrite{{Key: "x", Value: []byte("2")}},
+			}})
+			if err != nil {
+				t.Error(err)
+			}
+		}}, nil, nil, job)
+		until(90 * time.Second)
+		runs := r.runs("job")
+		if got := outcomes(runs); got != "ok failed/state_conflict" && got != "failed/state_conflict ok" {
+			t.Errorf("runs: %s", got)
+		}
+		if got := r.state("job"); got != "x=2" {
+			t.Errorf("state: %s", got)
+		}
+		r.close()
+	})
+}
+
+// between does something right before the first commit.
+type between struct {
+	claims.Store
+	do func()
+}
+
+func (s *between) Finalize(ctx context.Context, now time.Time, items []claims.Final) ([]claims.Finalized, error) {
+	if do := s.do; do != nil {
+		s.do = nil
+		do()
+	}
+	return s.Store.Finalize(ctx, now, items)
+}
+
 // Two hosts on one ledger: the slot that replaces is due at both, the run is one's, and whoever is quicker asks for its end.
 func TestTwoHostsReplace(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
