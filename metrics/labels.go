@@ -27,6 +27,8 @@ func known(list []string, word string) string {
 var reasons = []struct{ part, class string }{
 	{"paused", "paused"},
 	{"still running", "overlap"},
+	{"slots waited already", "overlap"},
+	{"took its place", "overlap"},
 	{"earlier process may still act", "locked"},
 	{"no host was running", "no_host"},
 	{"the host was asleep", "late"},

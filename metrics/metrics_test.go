@@ -61,6 +61,7 @@ func TestEvents(t *testing.T) {
 		{host.Event{Kind: host.LateResult, Job: "a", Outcome: claims.OK}, map[string]float64{"wcron_commits_refused_total a": 1}},
 		{host.Event{Kind: host.SlotMissed, Job: "a", Count: 7, Reason: "no host was running"}, map[string]float64{"wcron_slots_missed_total a no_host": 7}},
 		{host.Event{Kind: host.SlotSkipped, Job: "a", Count: 1, Reason: "paused: for a while"}, map[string]float64{"wcron_slots_skipped_total a paused": 1}},
+		{host.Event{Kind: host.SlotSkipped, Job: "a", Count: 3, Reason: "queue_limit = 10 slots waited already"}, map[string]float64{"wcron_slots_skipped_total a overlap": 3}},
 		{host.Event{Kind: host.SlotSkipped, Job: "a", Count: 2, Reason: "something new"}, map[string]float64{"wcron_slots_skipped_total a other": 2}},
 		{host.Event{Kind: host.JobDisabled, Job: "a"}, map[string]float64{"wcron_jobs_disabled_total a": 1}},
 		{host.Event{Kind: host.TickFailed, Reason: "claim due jobs"}, map[string]float64{"wcron_ticks_failed_total claim_due_jobs": 1}},
