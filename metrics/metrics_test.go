@@ -55,6 +55,10 @@ func TestEvents(t *testing.T) {
 			map[string]float64{"wcron_runs_started_total a": 1, "wcron_run_lateness_seconds_count a": 1, "wcron_run_lateness_seconds_sum a": 0.25}},
 		{host.Event{Kind: host.EndedRun, Job: "a", Outcome: claims.Killed, Cause: claims.Cancelled, Duration: 2 * time.Second},
 			map[string]float64{"wcron_runs_total a killed cancelled": 1, "wcron_run_duration_seconds_count a": 1, "wcron_run_duration_seconds_sum a": 2}},
+		{host.Event{Kind: host.EndedRun, Job: "a", Outcome: claims.OK}, // in less than a millisecond
+			map[string]float64{"wcron_runs_total a ok": 1, "wcron_run_duration_seconds_count a": 1}},
+		{host.Event{Kind: host.EndedRun, Job: "a", Outcome: claims.Failed, Cause: claims.HostFault}, // before its start
+			map[string]float64{"wcron_runs_total a failed host_fault": 1}},
 		{host.Event{Kind: host.EndedRun, Job: "a", Outcome: claims.Discarded}, map[string]float64{"wcron_runs_total a discarded": 1}},
 		{host.Event{Kind: host.Recovered, Job: "a", Outcome: claims.Orphaned},
 			map[string]float64{"wcron_runs_total a orphaned": 1, "wcron_runs_orphaned_total a": 1}},
