@@ -223,7 +223,7 @@ func (l *loop) commit(f *claims.Final, rec *output.Recorder) (claims.Finalized, 
 		}
 		l.h.emit(Event{Kind: TickFailed, Job: f.Job, RunID: f.RunID, Reason: "commit a run; it is tried again", Err: err})
 		if errors.Is(err, syscall.ENOSPC) {
-			rec.Discard() // what the spool takes may be what the commit lacks
+			rec.Abandon() // what the spool takes may be what the commit lacks
 		}
 		if unkeepable(err) && f.Output.Bytes > 0 {
 			f.Output = claims.Output{Cut: f.Output.Bytes + f.Output.Cut}
