@@ -45,6 +45,9 @@ type Secret struct {
 	Host   string // as in HTTPRule, without "*."
 	Format string // with one %s for the value; empty: the value alone
 
+	// Source says in words where the secret is, such as "file /run/token": another source is another grant. For comparing alone.
+	Source string
+
 	// Value reads the secret, once in a run at most, when it is first needed. Line breaks at its end are cut. The text of
 	// its error goes into the run's output, so it must not hold the value.
 	Value func(ctx context.Context) (string, error)
@@ -55,7 +58,7 @@ type Dir struct {
 	Guest string // its path in the guest, absolute
 	Host  string // its path here
 	Write bool
-	Quota int64 // bytes that one run may write to it; 0: DefaultDirQuota
+	Quota int64 // bytes that it may hold when a run writes to it; 0: DefaultDirQuota
 }
 
 // orDefault is v, or its default.

@@ -14,7 +14,10 @@
 //	 │                  └────── finalize(…, attempt left) ──> pending ── claim ──> running …
 //	 ├── its job is busy, and slots wait or replace ──> pending ── claim ──> running …
 //	 ├── passed over while no host ran, or late ──> missed, with the reason
-//	 └── passed over by pause, overlap, a broken plugin ──> skipped, with the reason
+//	 └── passed over by pause, overlap, a broken plugin, on demand ──> skipped, with the reason
+//
+// Which of these becomes of a due slot is for [Plan] to say, and whether an attempt is followed by another one for [RetryPolicy]:
+// both are pure. An operator's backfill makes slots of its own for times that have passed; what was recorded of those stays.
 //
 // The next due time is advanced in the transaction that claims (or passes over) a slot. A crash therefore never fires a slot
 // twice, and the slot row makes sure that it is not lost either.

@@ -245,3 +245,22 @@ func TestHundredWrites(t *testing.T) {
 }
 
 func textLogger(to *bytes.Buffer) *slog.Logger { return slog.New(slog.NewTextHandler(to, nil)) }
+
+// What a guest may do belongs to what it was disabled with: a grant or a changed configuration lets it try again.
+func TestGrantsBelongToTheDefinition(t *testing.T) {
+	seen := map[string]int{}
+	for i, g := range []capability.Grants{
+		{}, {Config: map[string]string{"a": "1"}}, {Config: map[string]string{"a": "2"}}, {HTTP: []capability.HTTPRule{{Host: "a"}}},
+		{HTTP: []capability.HTTPRule{{Host: "a", Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}},
+		{Secrets: []capability.Secret{{Name: "a"}}}, {Dirs: []capability.Dir{{Guest: "/a"}}}, {Emit: []string{"a"}}, {Calls: []string{"a"}},
+	} {
+		d := Job{Name: "a", Grants: g}.definition()
+		if other, same := seen[d]; same {
+			t.Errorf("grants %d and %d are one definition", other, i)
+		}
+		seen[d] = i
+		if again := (Job{Name: "a", Grants: g}).definition(); again != d {
+			t.Errorf("grants %d: two definitions", i)
+		}
+	}
+}

@@ -179,6 +179,13 @@ func orDefault[T int64 | time.Duration](v, def T) T {
 	return v
 }
 
+func secretNames(list []capability.Secret) (names []string) {
+	for _, s := range list {
+		names = append(names, s.Name+" "+s.Header+" "+s.Host+" "+s.Format)
+	}
+	return names
+}
+
 // definition is the digest of all that a guest's exit 78 is bound to: its code, and what it is given.
 func (j Job) definition() string {
 	h := sha256.New()
@@ -186,7 +193,16 @@ func (j Job) definition() string {
 	for _, k := range slices.Sorted(maps.Keys(j.Env)) {
 		fmt.Fprintf(h, "%q=%q\n", k, j.Env[k])
 	}
+	for _, k := range slices.Sorted(maps.Keys(j.Grants.Config)) {
+		fmt.Fprintf(h, "config %q=%q\n", k, j.Grants.Config[k])
+	}
+	if g := j.Grants; len(g.HTTP)+len(g.Secrets)+len(g.Dirs)+len(g.Emit)+len(g.Calls) > 0 {
+		fmt.Fprintf(h, "grants %q %q %v %q %q\n", g.HTTP, secretNames(g.Secrets), g.Dirs, g.Emit, g.Calls)
+	}
 	fmt.Fprintf(h, "%s\n", j.policies())
 	fmt.Fprintf(h, "%s %s %d %d %d %d", j.Schedule, j.Timezone, j.Timeout, j.Memory, j.Fuel, j.Output)
+	if grants := j.Grants.Text(); grants != "" {
+		fmt.Fprintf(h, " %s", grants)
+	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

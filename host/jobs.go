@@ -158,6 +158,9 @@ func (l *loop) register(jobs []*job) {
 				if l.jobs[row.Name] == of[i] {
 					l.setRow(of[i], row)
 					l.h.emit(Event{Kind: JobAdded, Job: row.Name, Digest: of[i].def.Module.Digest, Reason: oneLine(row.Schedule)})
+					if row.Anchor.Equal(now) { // its earlier schedule was given up
+						l.toldPassed(row.Name, puts[i].Passed)
+					}
 					l.atStart(of[i])
 				}
 			}
@@ -275,7 +278,7 @@ func sameJob(a, b Job) bool {
 		a.Timeout == b.Timeout && a.StartTimeout == b.StartTimeout && a.Memory == b.Memory && a.Fuel == b.Fuel && a.Output == b.Output && a.State == b.State &&
 		a.Entry == b.Entry && slices.Equal(a.Args, b.Args) && maps.Equal(a.Env, b.Env) && bytes.Equal(a.Input, b.Input) &&
 		a.Overlap == b.Overlap && a.HistoryRuns == b.HistoryRuns && a.HistoryBytes == b.HistoryBytes &&
-		a.Broken == b.Broken && a.Unready == b.Unready && a.Note == b.Note
+		a.Broken == b.Broken && a.Unready == b.Unready && a.Note == b.Note && a.Grants.Text() == b.Grants.Text()
 }
 
 func firstOf(reasons ...string) string {

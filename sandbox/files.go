@@ -20,7 +20,7 @@ type Dir struct {
 	Guest string // where the guest sees it: an absolute path
 	Host  string
 	Write bool  // the guest may change it
-	Quota int64 // most bytes that the run may write, where each file and folder that it makes counts 4 KiB; 0: without a limit
+	Quota int64 // most bytes that it may hold when the run writes to it, each file and folder counting 4 KiB; 0: without a limit
 }
 
 // Bounds on what a guest does with folders.
@@ -35,18 +35,51 @@ const (
 type mount struct {
 	Dir
 	root *os.Root
-	left int64 // of the quota; meaningless without one
+	held int64 // what the folder holds, once it was counted; meaningless without a quota
+
+	counted bool
 }
 
-// charge takes from the quota.
-func (m *mount) charge(n int64) bool {
-	if m.Quota > 0 {
-		if n > m.left {
-			return false
-		}
-		m.left -= n
+// charge adds to what the folder holds, if the quota lets it. The first time it counts what is there.
+func (m *mount) charge(n int64) error {
+	if m.Quota == 0 || n <= 0 {
+		return nil
 	}
-	return true
+	if !m.counted {
+		m.count()
+	}
+	if n > m.Quota-m.held {
+		return errnoError(errnoNospc)
+	}
+	m.held += n
+	return nil
+}
+
+// refund takes off what is there no more.
+func (m *mount) refund(n int64) {
+	if m.counted {
+		m.held = max(m.held-n, 0)
+	}
+}
+
+// count adds up what the folder holds. What cannot be read counts as an entry.
+func (m *mount) count() {
+	m.counted = true
+	_ = fs.WalkDir(m.root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
+		if p == "." {
+			return nil
+		}
+		m.held += sizeOf(d.Info)
+		return nil
+	})
+}
+
+// sizeOf is what a file or folder counts.
+func sizeOf(info func() (fs.FileInfo, error)) int64 {
+	if i, err := info(); err == nil && i.Mode().IsRegular() {
+		return entryCost + i.Size()
+	}
+	return entryCost
 }
 
 // file is what stands behind a descriptor of the guest's: a folder, which has a root, or a regular file.
@@ -97,7 +130,7 @@ func (d Dir) check() error {
 // mountAll opens the folders of a run.
 func (x *execution) mountAll(dirs []Dir) {
 	for _, d := range dirs {
-		m := &mount{Dir: d, left: d.Quota}
+		m := &mount{Dir: d}
 		if err := x.apart(func() (err error) {
 			m.root, err = os.OpenRoot(d.Host)
 			return err

@@ -87,7 +87,7 @@ func TestFolderAccess(t *testing.T) {
 	}
 }
 
-// What a run writes counts against its quota, and so does what it makes or stretches.
+// What a folder holds counts against its quota: what is there, what is made, written or stretched, and no more what is removed.
 func TestFolderQuota(t *testing.T) {
 	e := newEngine(t, Config{})
 	file := int64(firstFile)
@@ -109,11 +109,23 @@ func TestFolderQuota(t *testing.T) {
 		{"a size counts", entryCost + 1000, []wasiCall{open, {"fd_filestat_set_size", []any{file, int64(1001)}}}, errnoNospc, 0},
 		{"an allocation counts", entryCost + 1000, []wasiCall{open, {"fd_allocate", []any{file, int64(1000), int64(1)}}}, errnoNospc, 0},
 		{"an endless allocation", 0, []wasiCall{open, {"fd_allocate", []any{file, int64(1 << 62), int64(1 << 62)}}}, errnoInval, 0},
-		{"writing again counts", entryCost + 15, []wasiCall{open, ten, {"fd_seek", []any{file, int64(0), int64(0), int64(8)}}, ten}, errnoNospc, 10},
+		{"writing again does not count", entryCost + 10, []wasiCall{open, ten, {"fd_seek", []any{file, int64(0), int64(0), int64(8)}}, ten}, 0, 10},
+		{"what is cut off counts no more", entryCost + 10, []wasiCall{open, ten, {"fd_filestat_set_size", []any{file, int64(5)}}, put("12345")}, errnoNospc, 5},
+		{"what is emptied counts no more", entryCost + 10, []wasiCall{open, ten, {"fd_close", []any{file}}, openAt("new", 1, openTruncate, both), ten}, 0, 10},
+		{"what is removed counts no more", entryCost + 10, []wasiCall{open, ten, {"fd_close", []any{file}}, {"path_unlink_file", []any{int64(firstDir), "new"}}, open, ten}, 0, 10},
+		{"a folder that is removed counts no more", entryCost, []wasiCall{{"path_create_directory", []any{int64(firstDir), "new"}},
+			{"path_remove_directory", []any{int64(firstDir), "new"}}, open}, 0, 0},
+		{"what is replaced counts no more", 2*entryCost + 10, []wasiCall{open, ten, {"fd_close", []any{file}}, openAt("other", 1, openCreate, both),
+			{"path_rename", []any{int64(firstDir), "other", int64(firstDir), "new"}}, put("1234567890")}, 0, 10},
 		{"no quota", 0, []wasiCall{open, {"fd_filestat_set_size", []any{file, int64(1 << 20)}}, ten}, 0, 1 << 20},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSite(t)
+			if test.quota > 0 { // what is there counts as well
+				entries := int64(-1)
+				s.must(filepath.WalkDir(s.inside, func(string, fs.DirEntry, error) error { entries++; return nil }))
+				test.quota += entries*entryCost + int64(len("plain")+len("deep"))
+			}
 			res := compile(t, e, fileGuest(e, 0, test.calls...)).Run(context.Background(), Run{Dirs: []Dir{{Guest: "/d", Host: s.inside, Write: true, Quota: test.quota}}})
 			size := int64(-1)
 			if info, err := os.Stat(filepath.Join(s.inside, "new")); err == nil && info.Mode().IsRegular() {

@@ -91,7 +91,7 @@ func (x *execution) writeFile(f *file, mod api.Module, args []uint64, at int64) 
 	return errno
 }
 
-// writeStep charges the quota with what is written, or by how much the file grows if that is more, and writes.
+// writeStep charges the quota with how much the file grows, and writes.
 func (f *file) writeStep(p []byte, at int64) (int, error) {
 	info, err := f.f.Stat()
 	if err != nil {
@@ -109,8 +109,8 @@ func (f *file) writeStep(p []byte, at int64) (int, error) {
 	if from > math.MaxInt64-int64(len(p)) {
 		return 0, errnoError(errnoFbig)
 	}
-	if !f.mount.charge(max(int64(len(p)), from+int64(len(p))-info.Size())) {
-		return 0, errnoError(errnoNospc)
+	if err := f.mount.charge(from + int64(len(p)) - info.Size()); err != nil {
+		return 0, err
 	}
 	if at >= 0 {
 		return f.f.WriteAt(p, at)
@@ -177,10 +177,14 @@ func (x *execution) resize(fd uint64, size func(now int64) int64) uint64 {
 				return errnoError(errnoInval)
 			case to == info.Size():
 				return nil
-			case !f.mount.charge(max(to-info.Size(), 0)):
-				return errnoError(errnoNospc)
 			}
-			return f.f.Truncate(to)
+			if err := f.mount.charge(to - info.Size()); err != nil {
+				return err
+			}
+			if err = f.f.Truncate(to); err == nil {
+				f.mount.refund(info.Size() - min(to, info.Size()))
+			}
+			return err
 		}))
 	})
 }

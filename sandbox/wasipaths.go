@@ -109,8 +109,15 @@ func (o opening) open() (*file, error) {
 		return nil, errnoError(errnoNotdir)
 	case err != nil && o.flags&openCreate == 0:
 		return nil, err
-	case err != nil && !o.dir.mount.charge(entryCost):
-		return nil, errnoError(errnoNospc)
+	case err != nil:
+		if err := o.dir.mount.charge(entryCost); err != nil {
+			return nil, err
+		}
+		f, err := o.openFile()
+		if err != nil {
+			o.dir.mount.refund(entryCost)
+		}
+		return f, err
 	}
 	return o.openFile()
 }
@@ -155,7 +162,9 @@ func (o opening) openFile() (*file, error) {
 	case o.flags&openTruncate != 0 && !o.write:
 		err = errnoError(errnoInval)
 	case o.flags&openTruncate != 0:
-		err = f.Truncate(0)
+		if err = f.Truncate(0); err == nil {
+			o.dir.mount.refund(info.Size())
+		}
 	}
 	if err != nil {
 		_ = f.Close()
@@ -229,10 +238,15 @@ func (x *execution) pathCreateDirectory(mod api.Module, args []uint64) uint64 {
 	if errno != errnoSuccess {
 		return errno
 	}
-	if !dir.mount.charge(entryCost) {
-		return errnoNospc
-	}
-	return errnoOf(x.apart(func() error { return dir.root.Mkdir(p, 0o755) }))
+	return errnoOf(x.apart(func() error {
+		err := dir.mount.charge(entryCost)
+		if err == nil {
+			if err = dir.root.Mkdir(p, 0o755); err != nil {
+				dir.mount.refund(entryCost)
+			}
+		}
+		return err
+	}))
 }
 
 // remove removes a file, or an empty folder.
@@ -251,7 +265,10 @@ func (x *execution) remove(mod api.Module, args []uint64, folder bool) uint64 {
 		case !info.IsDir() && folder:
 			return errnoError(errnoNotdir)
 		}
-		return dir.root.Remove(p)
+		if err = dir.root.Remove(p); err == nil {
+			dir.mount.refund(sizeOf(func() (fs.FileInfo, error) { return info, nil }))
+		}
+		return err
 	}))
 }
 
@@ -282,7 +299,15 @@ func (x *execution) pathRename(mod api.Module, args []uint64) uint64 {
 		}
 		root, p, q = from.mount.root, path.Join(from.path, p), path.Join(to.path, q)
 	}
-	return errnoOf(x.apart(func() error { return root.Rename(p, q) }))
+	return errnoOf(x.apart(func() error {
+		replaced, there := root.Lstat(q)
+		same, _ := root.Lstat(p)
+		err := root.Rename(p, q)
+		if err == nil && there == nil && !os.SameFile(replaced, same) {
+			from.mount.refund(sizeOf(func() (fs.FileInfo, error) { return replaced, nil }))
+		}
+		return err
+	}))
 }
 
 func (x *execution) pathReadlink(mod api.Module, args []uint64) uint64 {

@@ -40,6 +40,11 @@ func secretValue(g config.SecretGrant) func(ctx context.Context) (string, error)
 	}
 }
 
+// secretSourceText says where a secret is.
+func secretSourceText(g config.SecretGrant) string {
+	return fmt.Sprintf("file %q, env %q, command %q", g.File, g.Env, g.Command)
+}
+
 // secretFile reads a file that not everybody may write.
 func secretFile(path string) (string, error) {
 	info, err := os.Stat(path)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/wcron/wcron/capability"
 	"github.com/wcron/wcron/claims"
 	"github.com/wcron/wcron/config"
 	"github.com/wcron/wcron/host"
@@ -132,6 +133,7 @@ func hostJob(j plugins.Job) host.Job {
 		Repeat:       int64(s.Repeat),
 		HistoryRuns:  int64(s.HistoryRuns),
 		HistoryBytes: s.HistoryBytes,
+		Grants:       capabilities(j),
 
 		StartingDeadline: s.StartingDeadline,
 	}
@@ -150,6 +152,27 @@ func hostJob(j plugins.Job) host.Job {
 		out.Note = advice(j.Reason, j.Remedy)
 	}
 	return out
+}
+
+// capabilities is what a job's runs may do, as the host wants it.
+func capabilities(j plugins.Job) capability.Grants {
+	a := j.Access.Allowed
+	g := capability.Grants{Emit: a.Emit, Config: j.Settings.Config}
+	if len(j.Access.Denied) > 0 {
+		g.Denied = plugins.Words(j.Access.Denied)
+	}
+	for _, r := range a.HTTP {
+		g.HTTP = append(g.HTTP, capability.HTTPRule{Host: r.Host, Schemes: r.Schemes, Methods: r.Methods, Paths: r.Paths, Networks: r.Networks})
+	}
+	for _, s := range a.Secrets {
+		g.Secrets = append(g.Secrets, capability.Secret{
+			Name: s.Name, Header: s.Header, Host: s.Host, Format: s.Format, Source: secretSourceText(s.Source), Value: secretValue(s.Source),
+		})
+	}
+	for _, d := range a.Dirs {
+		g.Dirs = append(g.Dirs, capability.Dir{Guest: d.Guest, Host: d.Host, Write: d.Mode == config.ModeWrite, Quota: int64(d.Quota)})
+	}
+	return g
 }
 
 // advice joins what is wrong with what to do about it.

@@ -28,7 +28,7 @@ func job(j plugins.Job) host.Job {
 		StartingDeadline: s.StartingDeadline, PauseAfter: int64(s.PauseAfter),
 		Missed: claims.MissedPolicy(s.Missed), Repeat: int64(s.Repeat),
 		Retry:       claims.RetryPolicy{Retries: s.Retries, Min: s.Backoff.Min, Max: s.Backoff.Max, On: s.RetryOn},
-		HistoryRuns: int64(s.HistoryRuns), HistoryBytes: s.HistoryBytes,
+		HistoryRuns: int64(s.HistoryRuns), HistoryBytes: s.HistoryBytes, Grants: grants(j),
 	}
 	if s.Timeout == 0 {
 		out.Timeout = host.Unlimited
