@@ -155,7 +155,7 @@ type Claim struct {
 	Overlap    OverlapPolicy // empty: skip
 	Queue      int           // queue: how many slots of the job may wait
 	IfReplaced string        // replace: reason with which what waits is skipped in favour of this slot
-	Repeat     int64         // limit of first attempts; 0: none. While the open ones may reach it, a slot of the schedule is Busy and nothing changes
+	Repeat     int64         // limit of slots that count; 0: none. While those of open claims may reach it, a slot of the schedule is Busy and nothing changes
 }
 
 // GivesUp tells whether the claim gives up pending work.

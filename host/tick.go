@@ -364,8 +364,10 @@ func (l *loop) answered(t *attempt, a claims.Claimed, now time.Time) {
 			l.again(t, inTheWay(a), l.h.cfg.rhythm.poll)
 			return
 		}
-		if it := t.job.item; current && it != nil && it.slot.Equal(t.claim.From) { // nothing has changed
-			it.why, it.retryAt = inTheWay(a), l.h.instant().Add(l.h.cfg.rhythm.poll)
+		if a.Job.Next.Equal(t.claim.From) { // nothing was recorded: the slot waits
+			if it := t.job.item; current && it != nil {
+				it.why, it.retryAt = inTheWay(a), l.h.instant().Add(l.h.cfg.rhythm.poll)
+			}
 			return
 		}
 		l.told(t)

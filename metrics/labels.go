@@ -38,6 +38,8 @@ var reasons = []struct{ part, class string }{
 	{"took its place", "overlap"},
 	{"were made up for", "overlap"},
 	{"still running", "overlap"},
+	{"slots waited already", "overlap"},
+	{"took its place", "overlap"},
 	{"earlier process may still act", "locked"},
 	{"no host was running", "no_host"},
 	{"the host was asleep", "late"},

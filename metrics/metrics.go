@@ -85,7 +85,7 @@ func (m *Metrics) Observe(e host.Event) {
 		m.lateness.WithLabelValues(job).Observe(max(e.Lateness.Seconds(), 0))
 	case host.EndedRun:
 		m.runs.WithLabelValues(job, known(outcomes, string(e.Outcome)), known(causes, string(e.Cause))).Inc()
-		if e.Duration > 0 {
+		if e.Duration > 0 || e.Outcome == "ok" || e.ExitCode != nil { // else it may never have started
 			m.duration.WithLabelValues(job).Observe(e.Duration.Seconds())
 		}
 	case host.Recovered:
