@@ -26,7 +26,7 @@ func (d *Direct) Jobs(ctx context.Context) ([]Job, error) {
 		s := d.jobStatus(def, rows[def.Name])
 		out = append(out, d.view(s, d.cfg.Source, running))
 	}
-	return d.withOthers(out, mine, rows, running), nil
+	return d.withQueue(ctx, d.withOthers(out, mine, rows, running))
 }
 
 // rows reads the ledger's side of the jobs: the rows that exist by name, and the runs in flight by job.

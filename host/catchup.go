@@ -12,10 +12,20 @@ import (
 // machine slept. A slot that is seen in time and then waits, for a run slot or for an earlier run, does not get in line.
 const lateAfter = 10 * time.Second
 
+// inLine tells whether a start has to wait for its turn. A slot that has come due while its job waits in the line is on time.
+func (l *loop) inLine(t *attempt) bool {
+	if !t.item.late || l.h.cfg.CatchUp <= 0 || l.h.cfg.Only != "" {
+		return false
+	}
+	slot := t.claim.Slot
+	return t.item.pending != nil || slot.At.Add(t.def.delay(slot.At, t.claim.Next)).Before(t.item.seen)
+}
+
 // turn says that a late start has to wait: after a stop not everything that has become due starts at once. Late starts are
 // Config.CatchUp apart, in due order; what is on time does not wait for them.
-func (l *loop) turn(it *dueItem) error {
-	if !it.late || l.h.cfg.CatchUp <= 0 || l.h.cfg.Only != "" {
+func (l *loop) turn(t *attempt) error {
+	it := t.item
+	if !l.inLine(t) {
 		return nil
 	}
 	instant := l.h.instant()
@@ -38,8 +48,8 @@ func (l *loop) ready() bool {
 }
 
 // tookTurn makes the other late starts wait.
-func (l *loop) tookTurn(it *dueItem) {
-	if it.late && l.h.cfg.CatchUp > 0 {
+func (l *loop) tookTurn(t *attempt) {
+	if t.caughtUp = l.inLine(t); t.caughtUp {
 		l.nextLate = l.h.instant().Add(l.h.cfg.CatchUp)
 	}
 }
@@ -52,12 +62,14 @@ func (l *loop) mustWait(it *dueItem, j *job, now time.Time) string {
 		return ""
 	}
 	backlog := l.backlog(j, now)
-	for id, r := range j.running {
+	if len(j.running) >= j.def.Overlap.Lanes() {
 		if backlog {
-			return fmt.Sprintf("run %s makes up for an earlier slot", id)
+			return fmt.Sprintf("run %s goes before it", j.anyRun())
 		}
-		if r.slot.Kind == claims.Backfill {
-			return fmt.Sprintf("run %s of a backfill is running", id)
+		for id, r := range j.running {
+			if r.slot.Kind == claims.Backfill {
+				return fmt.Sprintf("run %s of a backfill is running", id)
+			}
 		}
 	}
 	if id := l.foreign[j.def.Name]; backlog && it.held && id != "" {
@@ -66,16 +78,40 @@ func (l *loop) mustWait(it *dueItem, j *job, now time.Time) string {
 	return ""
 }
 
-// backlog tells whether the job's next slot is one of those that are made up for one after the other. All that are due when no run is
-// under way are: what becomes due later, during one of their runs, is a matter of overlap again.
+// backlog tells whether the job's next slot is one of those that are made up for one after the other. All that are due when a run
+// may start are: what becomes due later, during one of their runs, is a matter of overlap again.
 func (l *loop) backlog(j *job, now time.Time) bool {
 	if j.def.Missed != claims.MissedAll {
 		return false
 	}
-	if len(j.running) == 0 && j.row.Next.After(j.catchUpTo) {
+	if len(j.running) < j.def.Overlap.Lanes() && j.row.Next.After(j.catchUpTo) {
 		j.catchUpTo = now
 	}
 	return !j.row.Next.After(j.catchUpTo)
+}
+
+// madeUp words why a slot is skipped that came due while earlier ones were made up for; busy says so of the other ones.
+func (j *job) madeUp(busy string) string {
+	if j.def.Missed != claims.MissedAll {
+		return busy
+	}
+	for id, r := range j.running {
+		if r.claimedAt.After(j.row.Next) {
+			return fmt.Sprintf("slots before it were made up for, up to run %s", id)
+		}
+	}
+	return busy
+}
+
+// tooLate is the claim that gives up a slot which has waited for longer than its job's starting deadline; nil: it may start.
+func (j *job) tooLate(it *dueItem, now time.Time) *claims.Claim {
+	p, most := it.pending, j.def.StartingDeadline
+	if !p.Queued() || most <= 0 || now.Sub(p.Slot.At) <= most {
+		return nil
+	}
+	return &claims.Claim{Slot: p.Slot, Attempt: p.Attempt, Passed: []claims.Passed{{
+		Verdict: claims.Missed, By: claims.ByStartingDeadline, Reason: claims.DeadlineReason(most), First: p.Slot.At, Last: p.Slot.At, Count: 1,
+	}}}
 }
 
 // fillWaits says why an attempt of a backfill does not start yet: the runs of a job's backfills go one after the other, and its slots of

@@ -17,7 +17,8 @@ type dueItem struct {
 	index     int             // in the heap; -1: not in it
 	dead      bool            // replaced by a later item of the same job, or done
 	retryAt   time.Time       // by instant: not to be looked at before; zero: something has to come in first
-	late      bool            // it was late already when its time was first seen
+	seen      time.Time       // when its time was first seen to have come
+	late      bool            // it was late already by then
 	lockSince time.Time       // by instant: since when the job's lock is busy
 	held      bool            // the job's lock was busy for so long that the slot is passed over
 	why       string          // why it has not started although it is due
@@ -84,7 +85,7 @@ func (l *loop) collect(now time.Time) bool {
 	any := false
 	for len(l.due) > 0 && !l.due[0].at.After(now) {
 		it := heap.Pop(&l.due).(*dueItem)
-		it.late = now.Sub(it.at) > lateAfter
+		it.seen, it.late = now, now.Sub(it.at) > lateAfter
 		l.waiting = append(l.waiting, it)
 		any = true
 	}

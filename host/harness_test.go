@@ -26,8 +26,9 @@ type rig struct {
 	mu     sync.Mutex // guards events
 	events []Event
 
-	lastRuns []claims.Run // all runs, as of close
-	closed   bool
+	lastRuns  []claims.Run // all runs, as of close
+	lastSlots []claims.SlotRow
+	closed    bool
 }
 
 // privateDir makes a folder that only its owner may enter.
@@ -55,10 +56,34 @@ func launch(t *testing.T, dir string, change func(*Config), jobs ...Job) *rig {
 	return launchIn(t, dir, nil, change, jobs...)
 }
 
+// even is a world without chance: waits before retries are as long as their jobs say.
+type even struct{ world }
+
+func (even) random() float64 { return 0 }
+
+// launchEven starts a host whose trace depends on nothing but its jobs. It looks at the ledger each ten minutes, so that days of
+// virtual time are short: see Host.Poll.
+func launchEven(t *testing.T, dir string, change func(*Config), jobs ...Job) *rig {
+	t.Helper()
+	slow := func(c *Config) {
+		c.rhythm = rhythm{wait: time.Hour, poll: 10 * time.Minute, renew: time.Hour, recover: 10 * time.Minute}
+		if change != nil {
+			change(c)
+		}
+	}
+	return launchIn(t, dir, func(w world) world { return even{w} }, slow, jobs...)
+}
+
 // launchIn starts a host whose world is another one than it would be; nil: it is not.
 func launchIn(t *testing.T, dir string, around func(world) world, change func(*Config), jobs ...Job) *rig {
 	t.Helper()
-	r := &rig{t: t, store: openStore(t, dir), jobs: NewJobs(jobs...), done: make(chan error, 1)}
+	return launchOn(t, openStore(t, dir), around, change, jobs...)
+}
+
+// launchOn starts a host on a store, which is closed with it.
+func launchOn(t *testing.T, store claims.Store, around func(world) world, change func(*Config), jobs ...Job) *rig {
+	t.Helper()
+	r := &rig{t: t, store: store, jobs: NewJobs(jobs...), done: make(chan error, 1)}
 	cfg := Config{Store: r.store, Jobs: r.jobs, OnEvent: func(e Event) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -95,7 +120,7 @@ func (r *rig) close() {
 	if err := <-r.done; err != nil {
 		r.t.Errorf("Run: %v", err)
 	}
-	r.lastRuns = r.runs("")
+	r.lastRuns, r.lastSlots = r.runs(""), r.slots("")
 	r.audit()
 	if err := r.store.Close(); err != nil {
 		r.t.Errorf("close store: %v", err)

@@ -158,6 +158,9 @@ func (l *loop) register(jobs []*job) {
 				if l.jobs[row.Name] == of[i] {
 					l.setRow(of[i], row)
 					l.h.emit(Event{Kind: JobAdded, Job: row.Name, Digest: of[i].def.Module.Digest, Reason: oneLine(row.Schedule)})
+					if row.Anchor.Equal(now) { // its earlier schedule was given up
+						l.toldPassed(row.Name, puts[i].Passed)
+					}
 					l.atStart(of[i])
 				}
 			}

@@ -158,7 +158,7 @@ func (j Job) StartOf(row claims.Job) time.Time {
 
 // timed notes when a run was to start.
 func (r *run) timed(t *attempt) {
-	r.startAt, r.caughtUp = t.item.at, t.item.late
+	r.startAt, r.caughtUp = t.item.at, t.caughtUp
 	if t.item.pending == nil {
 		r.delayed, r.grace = r.def.delay(r.slot.At, t.claim.Next), r.def.grace(r.slot.At, t.claim.Next)
 		r.startAt = r.slot.At.Add(r.delayed)

@@ -21,6 +21,7 @@ type attempt struct {
 	unlock   func()
 	lockErr  error // the job's lock was not to be had
 	reserved int64 // of the memory budget
+	caughtUp bool  // it is late, and has had its turn
 }
 
 // tick claims what is due and can start. It looks at due times only, never at all jobs.
@@ -91,7 +92,9 @@ func (l *loop) considerSlot(it *dueItem, j *job, now time.Time, tries []*attempt
 		if why := l.mustWait(it, j, now); why != "" {
 			return nil, why
 		}
-		busy = l.occupied(j, it)
+		if busy = l.occupied(j, it); busy != "" {
+			busy = j.madeUp(busy)
+		}
 	}
 	if refuse == "" && busy != "" && !j.def.Overlap.Policy.Waits() {
 		refuse, by, busy = busy, claims.ByOverlap, ""
@@ -135,6 +138,10 @@ func (l *loop) considerPending(it *dueItem, j *job, now time.Time, tries []*atte
 	if j.row.Paused && it.pending.Slot.Kind == claims.Scheduled {
 		return nil, "the job is paused"
 	}
+	if gone := j.tooLate(it, now); gone != nil {
+		j.busy = true
+		return &attempt{item: it, job: j, def: j.def, claim: *gone}, ""
+	}
 	if why := l.behind(j, it.pending); why != "" {
 		return nil, why
 	}
@@ -156,7 +163,7 @@ func (l *loop) considerPending(it *dueItem, j *job, now time.Time, tries []*atte
 
 // armed makes an attempt one that runs, and takes the memory that it begins with from the budget.
 func (l *loop) armed(try *attempt, now time.Time) error {
-	if err := l.turn(try.item); err != nil {
+	if err := l.turn(try); err != nil {
 		return err
 	}
 	id, err := l.h.world.runID()
@@ -174,7 +181,7 @@ func (l *loop) armed(try *attempt, now time.Time) error {
 	try.mod, try.lanes = j.mod, j.row.Lanes
 	try.mod.users++
 	try.claim.RunID, try.claim.Digest = id, j.mod.digest
-	l.tookTurn(try.item)
+	l.tookTurn(try)
 	try.claim.Deadline = claims.ClaimDeadline(now, j.def.startTimeout(), j.def.timeout(), l.h.cfg.CommitGrace)
 	return nil
 }
@@ -357,13 +364,9 @@ func (l *loop) answered(t *attempt, a claims.Claimed, now time.Time) {
 			l.again(t, inTheWay(a), l.h.cfg.rhythm.poll)
 			return
 		}
-		if it := t.job.item; current && it != nil && it.at.Equal(t.claim.From) { // nothing has changed
-			it.why, it.retryAt = inTheWay(a), l.h.instant().Add(l.h.cfg.rhythm.poll)
-			return
-		}
-		if t.claim.IfBusy == "" { // nothing was recorded: the slot waits
+		if a.Job.Next.Equal(t.claim.From) { // nothing was recorded: the slot waits
 			if it := t.job.item; current && it != nil {
-				it.retryAt = l.h.instant().Add(l.h.cfg.rhythm.poll)
+				it.why, it.retryAt = inTheWay(a), l.h.instant().Add(l.h.cfg.rhythm.poll)
 			}
 			return
 		}
@@ -388,13 +391,15 @@ func inTheWay(a claims.Claimed) string {
 }
 
 // told emits what a claim passed over.
-func (l *loop) told(t *attempt) {
-	for _, p := range t.claim.Passed {
+func (l *loop) told(t *attempt) { l.toldPassed(t.def.Name, t.claim.Passed) }
+
+func (l *loop) toldPassed(job string, passed []claims.Passed) {
+	for _, p := range passed {
 		kind := SlotSkipped
 		if p.Verdict == claims.Missed {
 			kind = SlotMissed
 		}
-		l.h.emit(Event{Kind: kind, Job: t.def.Name, Slot: claims.ScheduledSlot(t.def.Name, p.First), Count: p.Count, Until: p.Last, Reason: p.Reason, Policy: p.By})
+		l.h.emit(Event{Kind: kind, Job: job, Slot: claims.ScheduledSlot(job, p.First), Count: p.Count, Until: p.Last, Reason: p.Reason, Policy: p.By})
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wcron/wcron/claims"
 )
 
 var update = flag.Bool("update", false, "write testdata/traces anew from what the hosts do now")
@@ -40,6 +42,35 @@ func golden(t *testing.T, name string, rigs ...*rig) {
 	}
 }
 
+// early puts what comes from two goroutines at once in one order: that a job is known, that its module is no good, what the loop
+// decided about slots, and what runs came to.
+func early(e Event) int {
+	switch {
+	case e.Kind == JobAdded:
+		return 0
+	case e.Kind == JobBroken:
+		return 1
+	case e.RunID == "":
+		return 2
+	}
+	return 3
+}
+
+// sudden leaves out that a run has started which was replaced in the same instant: whether it came so far is chance.
+func sudden(all []Event) []Event {
+	at := map[string]time.Time{} // when a run was replaced that took no time
+	for i, e := range all {
+		if e.Kind == EndedRun && e.Cause == claims.Replaced && e.Duration == 0 {
+			all[i].Reason = "replaced at once"
+			at[e.RunID] = e.Time
+		}
+	}
+	return slices.DeleteFunc(all, func(e Event) bool {
+		end, ok := at[e.RunID]
+		return ok && e.Kind == Started && e.Time.Equal(end)
+	})
+}
+
 // told is one line per event. Events of one instant are put in the order of their jobs, which on a real clock is chance; those of
 // one job stay in the order in which they were told.
 func told(rigs []*rig) string {
@@ -50,8 +81,9 @@ func told(rigs []*rig) string {
 		r.mu.Unlock()
 	}
 	all = slices.DeleteFunc(all, func(e Event) bool { return e.Kind == JobReady || e.Kind == HostDraining })
+	all = sudden(all)
 	slices.SortStableFunc(all, func(a, b Event) int {
-		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Job, b.Job))
+		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Job, b.Job), cmp.Compare(early(a), early(b)))
 	})
 	for i := 0; i < len(all); { // runs that start or end together are told by goroutines of their own
 		n := i + 1
@@ -95,6 +127,9 @@ func (n renamer) replace(s string) string {
 // since is a time as days and hours since virtual time began.
 func since(at time.Time) string {
 	d := at.Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
+	if d < 0 {
+		return at.UTC().Format(time.DateTime)
+	}
 	const day = 24 * time.Hour
 	days := int64(d / day)
 	d %= day
@@ -129,10 +164,8 @@ func (n renamer) line(e Event) string {
 		add("attempt %d", e.Attempt)
 	}
 	switch {
-	case e.Kind == Started && e.Count > 0:
-		add("late %s, stands for %d", e.Lateness, e.Count)
 	case e.Kind == Started:
-		add("late %s", e.Lateness)
+		parts = append(parts, startText(e))
 	case e.Count > 1:
 		add("x%d", e.Count)
 	}
@@ -148,6 +181,9 @@ func (n renamer) line(e Event) string {
 	if !e.Retry.IsZero() {
 		add("again at %s", since(e.Retry))
 	}
+	if e.Policy != "" {
+		add("by %s", e.Policy)
+	}
 	if e.Reason != "" {
 		add("(%s)", n.replace(e.Reason))
 	}
@@ -155,6 +191,24 @@ func (n renamer) line(e Event) string {
 		add("error: %s", n.replace(e.Err.Error()))
 	}
 	return strings.Join(parts, "  ")
+}
+
+// startText says how a start was.
+func startText(e Event) string {
+	s := "on time"
+	if e.Lateness != 0 {
+		s = "behind by " + e.Lateness.String()
+	}
+	if e.Late {
+		s = "late by " + e.Lateness.String()
+	}
+	if e.Jitter > 0 {
+		s += ", delayed by " + e.Jitter.String()
+	}
+	if e.Count > 0 {
+		s += fmt.Sprintf(", stands for %d", e.Count)
+	}
+	return s
 }
 
 // diff shows the first lines that differ.
@@ -173,4 +227,16 @@ func diff(want, got string) string {
 		fmt.Fprintf(&b, "+ %s\n", l)
 	}
 	return b.String()
+}
+
+// vtime is a time of virtual time's first days.
+func vtime(hours, minutes int) time.Time {
+	return time.Date(2000, 1, 1, hours, minutes, 0, 0, time.UTC)
+}
+
+// drop takes events out of a trace that would be too long to read.
+func (r *rig) drop(which func(Event) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = slices.DeleteFunc(r.events, which)
 }
