@@ -296,7 +296,10 @@ func TestStateConflict(t *testing.T) {
 		if _, n, err := guest.ReadCount(values["by"], values["n"]); err != nil || n != ok || conflicts == 0 {
 			t.Errorf("counted to %d in %d runs that were ok, with %d conflicts; %v: %v", n, ok, conflicts, err, fmt.Sprint(all))
 		}
+		r.close()
 		told := 0
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		for _, e := range r.events {
 			if e.Kind == EndedRun && e.Cause == claims.StateConflict && e.Outcome == claims.Failed {
 				told++
@@ -305,7 +308,6 @@ func TestStateConflict(t *testing.T) {
 		if told != conflicts {
 			t.Errorf("%d conflicts were told of %d", told, conflicts)
 		}
-		r.close()
 	})
 }
 

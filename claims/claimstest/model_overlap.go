@@ -108,7 +108,7 @@ func (m *Model) usedUp(j *row, c claims.Claim) bool {
 	n := int64(0)
 	for _, o := range m.open {
 		counted := slices.ContainsFunc(m.runs, func(r *claims.Run) bool { return r.Slot.ID == o.Slot.ID && r.Counted != nil && *r.Counted })
-		if o.Job == j.Name && !counted && o.life == j.life {
+		if o.Job == j.Name && !counted && o.Slot.Kind == claims.Scheduled && o.life == j.life {
 			n++
 		}
 	}

@@ -105,7 +105,7 @@ func (j *job) usedUp(c claims.Claim) bool {
 	n := int64(0)
 	for _, o := range j.open {
 		counted := slices.ContainsFunc(j.runs, func(r *run) bool { return r.Slot.ID == o.Slot.ID && r.Counted != nil && *r.Counted })
-		if !counted && o.life == j.life {
+		if !counted && o.Slot.Kind == claims.Scheduled && o.life == j.life {
 			n++
 		}
 	}
