@@ -142,7 +142,11 @@ func (d *Direct) view(s host.JobStatus, source string, running map[string][]stri
 		v.Warnings = []string{}
 	}
 	if source == d.cfg.Source {
-		v.Policies = policies(s.Job, s.Row)
+		row := s.Row
+		if put, err := s.Job.Registration(d.now()); row.Name == "" && err == nil { // as it will be registered
+			row = claims.Job{Name: put.Name, Schedule: put.Schedule, Timezone: put.Timezone, NotBefore: put.NotBefore, NotAfter: put.NotAfter, Anchor: d.now(), Next: put.First}
+		}
+		v.Policies = policies(s.Job, row)
 	}
 	if v.StartsAt = instant(s.Starts); v.StartsAt == nil {
 		v.StartsAt = v.NextAt
