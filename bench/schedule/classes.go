@@ -135,7 +135,7 @@ func differsInUTC(text string, ours time.Time) class {
 	plain := func(field string) bool { return field == "*" || field == "?" }
 	weekday := strings.ToUpper(f[4])
 	switch {
-	case ours.Weekday() == time.Sunday && (strings.Contains(weekday, "-SUN") || strings.Contains(weekday, "-7")):
+	case ours.Weekday() == time.Sunday && (strings.Contains(weekday, "-SUN") || strings.Contains(weekday, "-7") || strings.Contains(weekday, "-0")):
 		return toSunday
 	case (star(f[2]) || star(f[4])) && !plain(f[2]) && !plain(f[4]):
 		return starDay
