@@ -122,8 +122,9 @@ func (w *watcher) judge(ctx context.Context, owner claims.Owner, open []claims.O
 	var errs []error
 	graces := claims.Graces{OrphanGrace: w.l.h.cfg.OrphanGrace, Lease: w.l.h.cfg.Lease}
 	seen, over := w.silence(owner, now)
-	// After a machine was suspended every owner looks silent, until it has had the time to renew its lease.
-	stalled := !over.IsZero() && w.l.h.instant().Sub(over) >= w.l.h.cfg.rhythm.renew
+	// After a machine was suspended every owner looks silent, until it has had the time to renew its lease and this host to see it.
+	rhythm := w.l.h.cfg.rhythm
+	stalled := !over.IsZero() && w.l.h.instant().Sub(over) >= rhythm.renew+2*rhythm.recover
 	for _, o := range open {
 		ok, reason := claims.Recoverable(o, verdict, why, seen, w.firstSeen[o.RunID], now, graces)
 		if ok {
