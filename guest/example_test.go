@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/wcron/wcron/guest"
 )
@@ -78,4 +79,34 @@ func ExampleEmit() {
 	// Output:
 	// <nil>
 	// true
+}
+
+// What the operator has not granted is an error for the program, with a sentence for people.
+func ExampleFetch() {
+	resp, err := guest.Fetch(guest.Request{URL: "https://elsewhere.example/", Header: map[string]string{"Accept": "text/plain"}})
+	switch guest.Code(err) {
+	case "":
+		fmt.Println(resp.Status, string(resp.Body))
+	case guest.NotGranted:
+		fmt.Println("ask the operator for a grant")
+	default:
+		fmt.Println(err)
+	}
+	// Output: ask the operator for a grant
+}
+
+// A long job ends in good time, and goes on in its next run.
+func ExampleRemaining() {
+	for i, page := range []string{"a", "b", "c"} {
+		left, limited, err := guest.Remaining()
+		if err != nil || limited && left < time.Second {
+			fmt.Println("the rest is for the next run, from page", i, err)
+			return
+		}
+		fmt.Println(page)
+	}
+	// Output:
+	// a
+	// b
+	// c
 }

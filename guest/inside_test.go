@@ -9,13 +9,49 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/wcron/wcron/claims"
 	"github.com/wcron/wcron/examples/jobs/jobtest"
 	"github.com/wcron/wcron/internal/guest"
+	"github.com/wcron/wcron/sandbox/meter"
 )
+
+// A module imports what its code reaches, so that no job has to request what it never uses.
+func TestImportsAreWhatIsReached(t *testing.T) {
+	for job, want := range map[string]string{
+		"certexpiry": "alloc error_set free store_u64 store_u8",
+		"uptime": "alloc error_set free http_headers http_request http_status_code length load_u64 load_u8 store_u64 store_u8 " +
+			"wcron_emit wcron_progress wcron_state",
+	} {
+		file := filepath.Join(t.TempDir(), job+".wasm")
+		build := exec.Command("go", "build", "-ldflags=-s -w", "-o", file, "../examples/jobs/"+job)
+		build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOFLAGS=", "GOWORK=off")
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		wasm, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := meter.Check(wasm, meter.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, i := range info.Imports {
+			if strings.HasPrefix(i.Module, "extism:") {
+				names = append(names, i.Name)
+			}
+		}
+		slices.Sort(names)
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s imports %s, want %s", job, got, want)
+		}
+	}
+}
 
 // The examples of both packages, built for wasip1 as test programs, are jobs: each prints within a real run what its comment says.
 func TestExamplesAsJobs(t *testing.T) {
@@ -45,6 +81,8 @@ args = ["-test.v"]
 [jobs.calls]
 [jobs.calls.grant.emit]
 jobs = ["notify"]
+[[jobs.calls.grant.http]]
+host = "localhost%[1]s"
 [[jobs.calls.grant.dir]]
 guest = "/tmp"
 host = '%[2]s'
@@ -62,7 +100,7 @@ host = '%[2]s'
 mode = "rw"
 `, port, t.TempDir()))
 	for job, examples := range map[string][]string{
-		"calls": {"ExampleReadEvent", "ExampleState", "ExampleState_CompareAndSet", "ExampleProgress", "ExampleEmit"},
+		"calls": {"ExampleReadEvent", "ExampleState", "ExampleState_CompareAndSet", "ExampleProgress", "ExampleEmit", "ExampleFetch", "ExampleRemaining"},
 		"http":  {"ExampleTransport"},
 	} {
 		e := h.Run(job, "")

@@ -15,8 +15,6 @@ const (
 	tryAgain = 75
 )
 
-func main() {}
-
 //go:wasmexport run
 func run() int32 {
 	code, err := watch()

@@ -9,6 +9,9 @@ import (
 	"strings"
 )
 
+// main is for the linker: the plugin's entry is run.
+func main() {}
+
 // page is what is known of a page.
 type page struct {
 	title, digest string
