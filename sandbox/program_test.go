@@ -206,6 +206,9 @@ func builtByReadme(t *testing.T, dir string) []byte {
 	if strings.Contains(line, "rustc") { // the one with the target need not be the first on the path
 		cmd.Env = append(cmd.Env, "PATH=/usr/bin"+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	}
+	if packages := os.Getenv("WCRON_NPM"); packages != "" { // nothing is fetched where the compiler is there
+		cmd.Env = append(cmd.Env, "ASC="+filepath.Join(packages, "node_modules", ".bin", "asc"))
+	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", strings.TrimSpace(line), err, out)
 	}
