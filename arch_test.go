@@ -38,6 +38,9 @@ var arrows = map[string][]string{
 	// floor 5
 	"cmd/wcron": {"admin", "capability", "claims", "claims/memstore", "claims/sqlitestore", "config", "fingerprint", "host", "internal/crontab", "internal/guest", "metrics", "output", "plugins", "sandbox", "sandbox/meter", "schedule"},
 	// beside the house
+	"guest":               {"guest/internal/host"}, // for guests: they run in the sandbox, and bring the standard library alone
+	"guest/guesthttp":     {"guest"},
+	"guest/internal/host": {},
 	"examples/thirdparty": {}, // tests alone
 	"examples/embed":      {"claims/sqlitestore", "host"},
 	"examples/functions":  {"capability", "claims/sqlitestore", "host"},
@@ -65,7 +68,7 @@ var bans = []struct {
 	reason  string
 }{
 	{"log/slog", []string{"host", "cmd/wcron"}, "below the host things are told by errors and events"},
-	{"net/http", []string{"admin", "capability"}, "two packages speak HTTP: the operator's API, and the door through which guests do"},
+	{"net/http", []string{"admin", "capability", "guest/guesthttp"}, "two packages speak HTTP: the operator's API, and the door through which guests do; guesthttp has its names for guests"},
 	{"log", nil, "it writes to a global; use slog in host and cmd"},
 	{"os/signal", []string{"cmd/wcron"}, "signals belong to the program, never to a library"},
 	{"unsafe", []string{}, "no package of ours needs it"},

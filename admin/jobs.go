@@ -26,7 +26,7 @@ func (d *Direct) Jobs(ctx context.Context) ([]Job, error) {
 		s := d.jobStatus(def, rows[def.Name])
 		out = append(out, d.view(s, d.cfg.Source, running))
 	}
-	return d.withOthers(out, mine, rows, running), nil
+	return d.withQueue(ctx, d.withOthers(out, mine, rows, running))
 }
 
 // rows reads the ledger's side of the jobs: the rows that exist by name, and the runs in flight by job.
@@ -142,7 +142,11 @@ func (d *Direct) view(s host.JobStatus, source string, running map[string][]stri
 		v.Warnings = []string{}
 	}
 	if source == d.cfg.Source {
-		v.Policies = policies(s.Job, s.Row)
+		row := s.Row
+		if put, err := s.Job.Registration(d.now()); row.Name == "" && err == nil { // as it will be registered
+			row = claims.Job{Name: put.Name, Schedule: put.Schedule, Timezone: put.Timezone, NotBefore: put.NotBefore, NotAfter: put.NotAfter, Anchor: d.now(), Next: put.First}
+		}
+		v.Policies = policies(s.Job, row)
 	}
 	if v.StartsAt = instant(s.Starts); v.StartsAt == nil {
 		v.StartsAt = v.NextAt

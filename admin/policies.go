@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"time"
 
 	"github.com/wcron/wcron/claims"
@@ -25,6 +26,9 @@ type Policies struct {
 	Repeated           int64      `json:"repeated"` // slots that have counted so far
 	PauseAfter         int64      `json:"pause_after"`
 	Failures           int64      `json:"failures"` // in a row, so far
+	Overlap            string     `json:"overlap"`
+	QueueLimit         int        `json:"queue_limit"`    // slots that may wait with overlap = "queue"
+	MaxConcurrent      int        `json:"max_concurrent"` // runs at once with overlap = "allow"
 }
 
 // policies are those of a job; grace is that of its next slot.
@@ -35,6 +39,8 @@ func policies(j host.Job, row claims.Job) *Policies {
 		Retries: j.Retry.Retries, BackoffMinMS: j.Retry.Min.Milliseconds(), BackoffMaxMS: j.Retry.Max.Milliseconds(), RetryOn: j.Retry.On,
 		Repeat: j.Repeat, Repeated: row.Repeats, PauseAfter: j.PauseAfter, Failures: row.Failures,
 	}
+	over := j.Overlap.Decided()
+	p.Overlap, p.QueueLimit, p.MaxConcurrent = string(over.Policy), over.QueueLimit, over.MaxConcurrent
 	if p.Missed == "" {
 		p.Missed = string(claims.MissedOnce)
 	}
@@ -53,4 +59,22 @@ func span(d time.Duration) *int64 {
 		return nil
 	}
 	return new(d.Milliseconds())
+}
+
+// withQueue adds how many slots of each job wait.
+func (d *Direct) withQueue(ctx context.Context, jobs []Job) ([]Job, error) {
+	pending, err := d.cfg.Store.Pending(ctx)
+	if err != nil {
+		return nil, err
+	}
+	waiting := map[string]int{}
+	for _, p := range pending {
+		if p.Queued() {
+			waiting[p.Slot.Job]++
+		}
+	}
+	for i := range jobs {
+		jobs[i].Queued = waiting[jobs[i].Job]
+	}
+	return jobs, nil
 }

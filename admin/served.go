@@ -94,7 +94,7 @@ func (s *Served) Jobs(ctx context.Context) ([]Job, error) {
 		}
 		out = append(out, s.view(st, s.cfg.Source, running))
 	}
-	return s.withOthers(out, mine, rows, running), nil
+	return s.withQueue(ctx, s.withOthers(out, mine, rows, running))
 }
 
 // newer is a job's status with a later row of the ledger.

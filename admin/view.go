@@ -110,6 +110,7 @@ type Job struct {
 	StartsAt   *time.Time `json:"starts_at"`   // when the slot at next_at is to start: later than that with jitter, or in its turn of catching up
 	SkipAt     *time.Time `json:"skip_at"`     // the slot that an operator wants skipped, while it is still to come
 	SkipReason *string    `json:"skip_reason"` // its reason
+	Queued     int        `json:"queued"`      // slots that wait since the job was busy when they were due
 	Policies   *Policies  `json:"policies"`    // null: another job set defines them
 
 	Remedy *string `json:"remedy"` // what a person can do about Reason or Note

@@ -12,8 +12,12 @@
 //
 //	due ── claim ──> running ── finalize(ok | failed | …, no attempt left) ──> verdict = that outcome
 //	 │                  └────── finalize(…, attempt left) ──> pending ── claim ──> running …
+//	 ├── its job is busy, and slots wait or replace ──> pending ── claim ──> running …
 //	 ├── passed over while no host ran, or late ──> missed, with the reason
-//	 └── passed over by pause, overlap, a broken plugin ──> skipped, with the reason
+//	 └── passed over by pause, overlap, a broken plugin, on demand ──> skipped, with the reason
+//
+// Which of these becomes of a due slot is for [Plan] to say, and whether an attempt is followed by another one for [RetryPolicy]:
+// both are pure. An operator's backfill makes slots of its own for times that have passed; what was recorded of those stays.
 //
 // The next due time is advanced in the transaction that claims (or passes over) a slot. A crash therefore never fires a slot
 // twice, and the slot row makes sure that it is not lost either.
@@ -25,8 +29,11 @@
 // recoverer race for one row, and exactly one wins. The loser's result changes nothing; one note on the run says that it came.
 // A run whose job was removed (or removed and added again) since the claim is closed as discarded.
 //
-// What a run writes into its job's state travels with its finalize and is kept with the outcome ok and with no other. Since a job
-// that is claimed has no other writer, what a run reads of the state before its guest starts is the state as of its claim.
+// What a run writes into its job's state travels with its finalize and is kept with the outcome ok and with no other. Where the policy
+// allows one claim of a job at a time, it has no other writer: what a run reads of the state before its guest starts is the state as of
+// its claim. Where it allows several, the finalize carries which keys the run used and which revision of the state it saw. If a later
+// commit has changed one of them, deleted keys included, the run ends as failed with the cause state_conflict, in the transaction that
+// found it.
 //
 // # When an owner is given up
 //

@@ -142,11 +142,16 @@ func (d Due) fate(t, next time.Time) (Verdict, Policy, string) {
 	case d.Refuse != "":
 		return Skipped, d.RefuseBy, d.Refuse
 	case d.Deadline > 0 && late > d.Deadline:
-		return Missed, ByStartingDeadline, fmt.Sprintf("it could not start within starting_deadline = %s", brief(d.Deadline))
+		return Missed, ByStartingDeadline, DeadlineReason(d.Deadline)
 	case d.Window > 0 && late > d.Window:
 		return Missed, ByMissedWindow, fmt.Sprintf("it is older than missed_window = %s", brief(d.Window))
 	}
 	return "", "", ""
+}
+
+// DeadlineReason words why a slot that waited for too long is missed.
+func DeadlineReason(most time.Duration) string {
+	return fmt.Sprintf("it could not start within starting_deadline = %s", brief(most))
 }
 
 // brief is a duration as a configuration has it: 1h, not 1h0m0s.

@@ -119,9 +119,9 @@ type Passed struct {
 // Claim asks for one slot of a job.
 //
 // A claim of the schedule (one with From) holds only while the job's Next equals From, the job exists, is not done, and is neither
-// paused nor disabled, nor the slot its SkipAt, unless no run is wanted; it sets Next. A slot that is on record already (the schedule was changed back) is not
-// run again: Next is advanced, and the answer is Passing. A claim of pending work (one without From) holds only while the pending row
-// (job, slot, attempt) is there and the job exists; it removes that row and leaves Next alone. Both hold only while fewer than Lanes
+// paused nor disabled, nor the slot its SkipAt, unless no run is wanted; it sets Next. A slot that is on record already (the schedule
+// was changed back) is not run again: Next is advanced, and the answer is Passing. A claim of pending work (one without From) holds
+// only while the pending row (job, slot, attempt) is there and the job exists; it removes that row and leaves Next alone. Both hold only while fewer than Lanes
 // claims of the job are open: else the answer is Busy, and a claim of the schedule is passed over with IfBusy. A claim without a run
 // is not stopped by an open one. The same claim made again by the same owner is Won with the same token.
 //
@@ -136,6 +136,9 @@ type Passed struct {
 //     claim of it has no Overlap.
 //
 // Pending work of the schedule is held while the job is paused: Busy, without a Holder.
+//
+// A claim of pending work without a run gives it up: the row goes, the slot comes to the verdict and reason of the one in Passed
+// (skipped, if it has had an attempt), and the answer is Passing. See GivesUp.
 type Claim struct {
 	Slot      Slot
 	Attempt   int       // from 1
@@ -152,8 +155,11 @@ type Claim struct {
 	Overlap    OverlapPolicy // empty: skip
 	Queue      int           // queue: how many slots of the job may wait
 	IfReplaced string        // replace: reason with which what waits is skipped in favour of this slot
-	Repeat     int64         // limit of first attempts; 0: none. While the open ones may reach it, a slot of the schedule is Busy and nothing changes
+	Repeat     int64         // limit of slots that count; 0: none. While those of open claims may reach it, a slot of the schedule is Busy and nothing changes
 }
+
+// GivesUp tells whether the claim gives up pending work.
+func (c *Claim) GivesUp() bool { return c.RunID == "" && c.From.IsZero() && len(c.Passed) == 1 }
 
 // ClaimStatus answers a Claim.
 type ClaimStatus string

@@ -267,3 +267,29 @@ func TestDocumentedFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestDocumentedPolicies reads the examples of the page on policies: each is a host file.
+func TestDocumentedPolicies(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "docs", "policies.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "wcron.toml")
+	keys := map[string]bool{}
+	for _, block := range regexp.MustCompile("(?s)```toml\r?\n(.*?)```").FindAllStringSubmatch(string(page), -1) {
+		if err := os.WriteFile(path, []byte(block[1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(path); err != nil {
+			t.Errorf("%s\n%v", block[1], err)
+		}
+		for _, key := range regexp.MustCompile("(?m)^([a-z_]+) =").FindAllStringSubmatch(block[1], -1) {
+			keys[key[1]] = true
+		}
+	}
+	for _, k := range append(policyKeys(), jobKey{name: "retries"}, jobKey{name: "backoff"}, jobKey{name: "retry_on"}, jobKey{name: "repeat"}, jobKey{name: "catch_up"}) {
+		if !keys[k.name] {
+			t.Errorf("no example has %s", k.name)
+		}
+	}
+}

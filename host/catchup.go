@@ -62,12 +62,14 @@ func (l *loop) mustWait(it *dueItem, j *job, now time.Time) string {
 		return ""
 	}
 	backlog := l.backlog(j, now)
-	for id, r := range j.running {
+	if len(j.running) >= j.def.Overlap.Lanes() {
 		if backlog {
-			return fmt.Sprintf("run %s makes up for an earlier slot", id)
+			return fmt.Sprintf("run %s goes before it", j.anyRun())
 		}
-		if r.slot.Kind == claims.Backfill {
-			return fmt.Sprintf("run %s of a backfill is running", id)
+		for id, r := range j.running {
+			if r.slot.Kind == claims.Backfill {
+				return fmt.Sprintf("run %s of a backfill is running", id)
+			}
 		}
 	}
 	if id := l.foreign[j.def.Name]; backlog && it.held && id != "" {
@@ -76,16 +78,40 @@ func (l *loop) mustWait(it *dueItem, j *job, now time.Time) string {
 	return ""
 }
 
-// backlog tells whether the job's next slot is one of those that are made up for one after the other. All that are due when no run is
-// under way are: what becomes due later, during one of their runs, is a matter of overlap again.
+// backlog tells whether the job's next slot is one of those that are made up for one after the other. All that are due when a run
+// may start are: what becomes due later, during one of their runs, is a matter of overlap again.
 func (l *loop) backlog(j *job, now time.Time) bool {
 	if j.def.Missed != claims.MissedAll {
 		return false
 	}
-	if len(j.running) == 0 && j.row.Next.After(j.catchUpTo) {
+	if len(j.running) < j.def.Overlap.Lanes() && j.row.Next.After(j.catchUpTo) {
 		j.catchUpTo = now
 	}
 	return !j.row.Next.After(j.catchUpTo)
+}
+
+// madeUp words why a slot is skipped that came due while earlier ones were made up for; busy says so of the other ones.
+func (j *job) madeUp(busy string) string {
+	if j.def.Missed != claims.MissedAll {
+		return busy
+	}
+	for id, r := range j.running {
+		if r.claimedAt.After(j.row.Next) {
+			return fmt.Sprintf("slots before it were made up for, up to run %s", id)
+		}
+	}
+	return busy
+}
+
+// tooLate is the claim that gives up a slot which has waited for longer than its job's starting deadline; nil: it may start.
+func (j *job) tooLate(it *dueItem, now time.Time) *claims.Claim {
+	p, most := it.pending, j.def.StartingDeadline
+	if !p.Queued() || most <= 0 || now.Sub(p.Slot.At) <= most {
+		return nil
+	}
+	return &claims.Claim{Slot: p.Slot, Attempt: p.Attempt, Passed: []claims.Passed{{
+		Verdict: claims.Missed, By: claims.ByStartingDeadline, Reason: claims.DeadlineReason(most), First: p.Slot.At, Last: p.Slot.At, Count: 1,
+	}}}
 }
 
 // fillWaits says why an attempt of a backfill does not start yet: the runs of a job's backfills go one after the other, and its slots of

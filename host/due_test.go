@@ -31,12 +31,12 @@ func TestD1LateWithinGraceStartsNow(t *testing.T) {
 		if len(runs) != 1 || runs[0].StartedAt.Sub(runs[0].Slot.At) != 20*time.Minute || runs[0].StandsFor != 0 {
 			t.Fatalf("runs: %+v", runs)
 		}
+		r.close()
 		for _, e := range r.events {
 			if e.Kind == Started && (e.Lateness != 20*time.Minute || e.Late) {
 				t.Errorf("lateness %s, late %t", e.Lateness, e.Late)
 			}
 		}
-		r.close()
 	})
 }
 

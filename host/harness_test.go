@@ -77,7 +77,13 @@ func launchEven(t *testing.T, dir string, change func(*Config), jobs ...Job) *ri
 // launchIn starts a host whose world is another one than it would be; nil: it is not.
 func launchIn(t *testing.T, dir string, around func(world) world, change func(*Config), jobs ...Job) *rig {
 	t.Helper()
-	r := &rig{t: t, store: openStore(t, dir), jobs: NewJobs(jobs...), done: make(chan error, 1)}
+	return launchOn(t, openStore(t, dir), around, change, jobs...)
+}
+
+// launchOn starts a host on a store, which is closed with it.
+func launchOn(t *testing.T, store claims.Store, around func(world) world, change func(*Config), jobs ...Job) *rig {
+	t.Helper()
+	r := &rig{t: t, store: store, jobs: NewJobs(jobs...), done: make(chan error, 1)}
 	cfg := Config{Store: r.store, Jobs: r.jobs, OnEvent: func(e Event) {
 		r.mu.Lock()
 		defer r.mu.Unlock()

@@ -94,9 +94,9 @@ func TestShortLeaseIsRenewedInTime(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		dir := privateDir(t)
 		short := func(c *Config) { c.Lease = time.Second }
-		job := Job{Name: "job", Module: Bytes(guest.Sleep(3 * time.Minute)), Schedule: "@every 10m", Timeout: Unlimited}
+		job := Job{Name: "job", Module: Bytes(guest.Sleep(40 * time.Second)), Schedule: "@every 1m", Timeout: Unlimited}
 		one, two := launch(t, dir, short, job), launch(t, dir, short, job)
-		time.Sleep(10 * time.Minute)
+		time.Sleep(time.Minute)
 		one.await("the run", func() bool { return one.told(Started, "job")+two.told(Started, "job") == 1 })
 		one.await("its end", func() bool {
 			time.Sleep(time.Second)

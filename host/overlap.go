@@ -14,6 +14,8 @@ import (
 // reasonReplaced is why a slot that waited, or a further attempt of one, did not start.
 const reasonReplaced = "a newer slot took its place before it started"
 
+const earlierWaits = "an earlier slot waits"
+
 // occupied says why no slot of a job may start now that is due; nothing when one may.
 func (l *loop) occupied(j *job, it *dueItem) string {
 	over := j.def.Overlap
@@ -24,7 +26,7 @@ func (l *loop) occupied(j *job, it *dueItem) string {
 		}
 		return fmt.Sprintf("run %s was still running", j.anyRun())
 	case over.Policy.Waits() && len(l.queues[j.def.Name]) > 0:
-		return "an earlier slot waits"
+		return earlierWaits
 	case it.held && l.foreign[j.def.Name] != "":
 		return fmt.Sprintf("run %s of another host was still running", l.foreign[j.def.Name])
 	case it.held:
@@ -69,7 +71,7 @@ func (l *loop) behind(j *job, p *claims.Pending) string {
 		if newest.ID != p.Slot.ID {
 			return fmt.Sprintf("the slot of %s goes first", newest.At.Format(time.RFC3339))
 		}
-		l.replace(j)
+		l.replace(j, newest)
 	}
 	if over.Policy == claims.OverlapQueue && p.Queued() && len(waiting) > 0 && waiting[0].pending.Slot.ID != p.Slot.ID {
 		return fmt.Sprintf("the slot of %s goes first", waiting[0].pending.Slot.At.Format(time.RFC3339))
@@ -80,10 +82,13 @@ func (l *loop) behind(j *job, p *claims.Pending) string {
 	return ""
 }
 
-// replace ends the runs of a job that this host has in flight, in favour of a slot that waits.
-func (l *loop) replace(j *job) {
+// replace ends the runs of a job that this host has in flight, in favour of a slot that waits. Runs of this slot or a newer one go on:
+// a poll of the ledger that was under way while the slot was claimed brings it back for a moment.
+func (l *loop) replace(j *job, slot claims.Slot) {
 	for _, r := range j.running {
-		r.kill(errReplaced)
+		if r.slot.Kind != claims.Scheduled || r.slot.At.Before(slot.At) {
+			r.kill(errReplaced)
+		}
 	}
 }
 
@@ -111,7 +116,7 @@ func (l *loop) lined(t *attempt, a claims.Claimed) {
 		if it := l.pending[p.Slot.ID]; it != nil {
 			l.forgetPending(it)
 		}
-		e := Event{Kind: SlotSkipped, Job: t.def.Name, Slot: p.Slot, Count: 1, Until: p.Slot.At, Reason: t.claim.IfReplaced}
+		e := Event{Kind: SlotSkipped, Job: t.def.Name, Slot: p.Slot, Count: 1, Until: p.Slot.At, Reason: t.claim.IfReplaced, Policy: claims.ByOverlap}
 		if p.Attempt > 1 {
 			e.Attempt = p.Attempt
 		}
@@ -123,11 +128,19 @@ func (l *loop) lined(t *attempt, a claims.Claimed) {
 	l.addPending(claims.Pending{Slot: t.claim.Slot, Attempt: 1, Due: t.claim.Slot.At, StandsFor: t.claim.StandsFor})
 	l.h.emit(Event{
 		Kind: SlotQueued, Job: t.def.Name, Slot: t.claim.Slot, Count: int64(len(l.queues[t.def.Name])),
-		Reason: firstOf(t.busy, "a run of another host is running"),
+		Reason: firstOf(t.busy, holding(a)), Policy: claims.ByOverlap,
 	})
 	if j := l.jobs[t.item.job]; j != nil && t.claim.Overlap == claims.OverlapReplace {
-		l.replace(j)
+		l.replace(j, t.claim.Slot)
 	}
+}
+
+// holding says what made a slot wait that this host thought free to start.
+func holding(a claims.Claimed) string {
+	if a.Holder == "" {
+		return earlierWaits
+	}
+	return fmt.Sprintf("run %s of another host was still running", a.Holder)
 }
 
 // lockLane takes one of the job's lane locks. Where its policy was a wider one before, those locks count that the policy of now has

@@ -127,18 +127,23 @@ func (l *loop) execute(r *run, rec *output.Recorder) (f claims.Final) {
 	}
 	if f = l.keep(f, rec); f.Outcome == claims.OK {
 		f.Emit = emits(r, door)
-		for _, w := range state.Writes() {
-			f.State = append(f.State, claims.StateWrite{Key: w.Key, Value: w.Value, Delete: w.Delete})
-		}
-		for _, key := range state.Used() {
-			f.Used = append(f.Used, claims.StateUse{Key: key})
-		}
-		for _, prefix := range state.Listed() {
-			f.Used = append(f.Used, claims.StateUse{Key: prefix, Prefix: true})
-		}
-		f.StateRev = rev
+		withState(&f, state, rev)
 	}
 	return f
+}
+
+// withState adds what a run did with its job's state, which it saw at a revision.
+func withState(f *claims.Final, state *capability.State, rev int64) {
+	f.StateRev = rev
+	for _, w := range state.Writes() {
+		f.State = append(f.State, claims.StateWrite{Key: w.Key, Value: w.Value, Delete: w.Delete})
+	}
+	for _, key := range state.Used() {
+		f.Used = append(f.Used, claims.StateUse{Key: key})
+	}
+	for _, prefix := range state.Listed() {
+		f.Used = append(f.Used, claims.StateUse{Key: prefix, Prefix: true})
+	}
 }
 
 // keep takes over the run's output. Output that cannot be kept fails the run: an outcome without it would be half a record.
@@ -218,7 +223,7 @@ func (l *loop) commit(f *claims.Final, rec *output.Recorder) (claims.Finalized, 
 		}
 		l.h.emit(Event{Kind: TickFailed, Job: f.Job, RunID: f.RunID, Reason: "commit a run; it is tried again", Err: err})
 		if errors.Is(err, syscall.ENOSPC) {
-			rec.Discard() // what the spool takes may be what the commit lacks
+			rec.Abandon() // what the spool takes may be what the commit lacks
 		}
 		if unkeepable(err) && f.Output.Bytes > 0 {
 			f.Output = claims.Output{Cut: f.Output.Bytes + f.Output.Cut}

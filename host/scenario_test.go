@@ -103,7 +103,7 @@ func TestLongRunIsLeftAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				dir := privateDir(t)
-				hasty := func(c *Config) { c.OrphanGrace, c.CommitGrace, c.Lease = time.Second, time.Second, 3*time.Second }
+				hasty := func(c *Config) { c.OrphanGrace, c.CommitGrace, c.Lease = time.Second, time.Second, 30*time.Second }
 				job := Job{Name: "long", Module: Bytes(guest.Sleep(12 * time.Minute)), Schedule: "0 10 * * * *", Timeout: timeout}
 				one, two := launch(t, dir, hasty, job), launch(t, dir, hasty, job)
 				time.Sleep(25 * time.Minute)

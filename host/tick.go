@@ -92,7 +92,9 @@ func (l *loop) considerSlot(it *dueItem, j *job, now time.Time, tries []*attempt
 		if why := l.mustWait(it, j, now); why != "" {
 			return nil, why
 		}
-		busy = l.occupied(j, it)
+		if busy = l.occupied(j, it); busy != "" {
+			busy = j.madeUp(busy)
+		}
 	}
 	if refuse == "" && busy != "" && !j.def.Overlap.Policy.Waits() {
 		refuse, by, busy = busy, claims.ByOverlap, ""
@@ -135,6 +137,10 @@ func (l *loop) considerPending(it *dueItem, j *job, now time.Time, tries []*atte
 	}
 	if j.row.Paused && it.pending.Slot.Kind == claims.Scheduled {
 		return nil, "the job is paused"
+	}
+	if gone := j.tooLate(it, now); gone != nil {
+		j.busy = true
+		return &attempt{item: it, job: j, def: j.def, claim: *gone}, ""
 	}
 	if why := l.behind(j, it.pending); why != "" {
 		return nil, why
@@ -358,13 +364,9 @@ func (l *loop) answered(t *attempt, a claims.Claimed, now time.Time) {
 			l.again(t, inTheWay(a), l.h.cfg.rhythm.poll)
 			return
 		}
-		if it := t.job.item; current && it != nil && it.at.Equal(t.claim.From) { // nothing has changed
-			it.why, it.retryAt = inTheWay(a), l.h.instant().Add(l.h.cfg.rhythm.poll)
-			return
-		}
-		if t.claim.IfBusy == "" { // nothing was recorded: the slot waits
+		if a.Job.Next.Equal(t.claim.From) { // nothing was recorded: the slot waits
 			if it := t.job.item; current && it != nil {
-				it.retryAt = l.h.instant().Add(l.h.cfg.rhythm.poll)
+				it.why, it.retryAt = inTheWay(a), l.h.instant().Add(l.h.cfg.rhythm.poll)
 			}
 			return
 		}

@@ -121,3 +121,32 @@ func TestTraceBounds(t *testing.T) {
 		golden(t, "bounds", r)
 	})
 }
+
+// A slot that waits in a queue is missed when it has waited for too long.
+func TestTraceDeadlineInAQueue(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		job := Job{
+			Name: "line", Module: Bytes(guest.Sleep(9 * time.Minute)), Schedule: "0,4,8,12 * * * *", Timeout: time.Hour, StartingDeadline: 10 * time.Minute,
+			Overlap: claims.Overlap{Policy: claims.OverlapQueue, QueueLimit: 5},
+		}
+		r := launchEven(t, privateDir(t), nil, job)
+		time.Sleep(2*time.Hour - time.Minute)
+		r.close()
+		golden(t, "deadline-in-a-queue", r)
+	})
+}
+
+// What is made up for has no use for a queue and replaces nothing; where several runs are allowed, it takes as many.
+func TestTraceMissedAllAndOverlap(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		var jobs []Job
+		for name, over := range map[string]claims.Overlap{
+			"two": {Policy: claims.OverlapAllow, MaxConcurrent: 2}, "queue": {Policy: claims.OverlapQueue, QueueLimit: 1}, "replace": {Policy: claims.OverlapReplace},
+		} {
+			job := hourly(name, guest.Sleep(26*time.Minute))
+			job.Missed, job.Timeout, job.Overlap = claims.MissedAll, time.Hour, over
+			jobs = append(jobs, job)
+		}
+		away(t, "missed-all-and-overlap", 4*time.Hour, 2*time.Hour+45*time.Minute, jobs...)
+	})
+}

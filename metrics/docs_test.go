@@ -36,7 +36,7 @@ func TestDocumented(t *testing.T) {
 		m := New()
 		for _, k := range []host.EventKind{host.Started, host.EndedRun, host.LateResult, host.SlotSkipped, host.SlotMissed, host.Recovered,
 			host.JobDisabled, host.TickFailed, host.Stalled, host.LockWait, host.Lost} {
-			m.Observe(host.Event{Kind: k, Job: "a", Outcome: claims.OK, Duration: time.Second})
+			m.Observe(host.Event{Kind: k, Job: "a", Outcome: claims.OK, Duration: time.Second, Policy: claims.ByMissed})
 		}
 		h, err := host.New(host.Config{Store: s, Jobs: host.NewJobs()})
 		if err != nil {

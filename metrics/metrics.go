@@ -22,6 +22,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 
 	started, runs, orphaned, refused, missed, skipped, disabled *prometheus.CounterVec // by job, and more
+	decided                                                     *prometheus.CounterVec // by policy
 	lateness, duration                                          *prometheus.HistogramVec
 	ticks                                                       *prometheus.CounterVec // by operation
 	stalled, longWaits, lost                                    prometheus.Counter
@@ -42,6 +43,7 @@ func New() *Metrics {
 	m.refused = m.counters("commits_refused_total", "Runs that ended after they had been given up, so that nothing of them was committed.", "job")
 	m.missed = m.counters("slots_missed_total", "Slots that were missed.", "job", "reason")
 	m.skipped = m.counters("slots_skipped_total", "Slots that were skipped.", "job", "reason")
+	m.decided = m.counters("policy_decisions_total", "Slots, starts and attempts that a policy of their job decided about.", "job", "policy")
 	m.disabled = m.counters("jobs_disabled_total", "Times that a guest disabled its job.", "job")
 	m.lateness = m.histograms("run_lateness_seconds", "From the time of a slot to the start of its guest.", seconds)
 	m.duration = m.histograms("run_duration_seconds", "From the start of a guest to its end.", seconds)
@@ -76,13 +78,14 @@ func (m *Metrics) histograms(name, help string, buckets []float64) *prometheus.H
 // Observe counts an event. It is for host.Config.OnEvent, and does not block.
 func (m *Metrics) Observe(e host.Event) {
 	job := m.job(e)
+	m.decision(job, e)
 	switch e.Kind {
 	case host.Started:
 		m.started.WithLabelValues(job).Inc()
 		m.lateness.WithLabelValues(job).Observe(max(e.Lateness.Seconds(), 0))
 	case host.EndedRun:
 		m.runs.WithLabelValues(job, known(outcomes, string(e.Outcome)), known(causes, string(e.Cause))).Inc()
-		if e.Duration > 0 {
+		if e.Duration > 0 || e.Outcome == "ok" || e.ExitCode != nil { // else it may never have started
 			m.duration.WithLabelValues(job).Observe(e.Duration.Seconds())
 		}
 	case host.Recovered:
@@ -109,6 +112,18 @@ func (m *Metrics) Observe(e host.Event) {
 	}
 }
 
+// decision counts what a policy decided. Of slots that were passed over together each counts.
+func (m *Metrics) decision(job string, e host.Event) {
+	if e.Policy == "" || job == "" {
+		return
+	}
+	n := int64(1)
+	if e.Kind == host.SlotMissed || e.Kind == host.SlotSkipped {
+		n = max(e.Count, 1)
+	}
+	m.decided.WithLabelValues(job, known(policies, string(e.Policy))).Add(float64(n))
+}
+
 // Configuration tells how many problems the present configuration and plugins have. refused says that a change of them was not, or
 // not wholly, taken over.
 func (m *Metrics) Configuration(problems int, refused bool) {
@@ -121,7 +136,8 @@ func (m *Metrics) Configuration(problems int, refused bool) {
 // job is the label of an event's job.
 func (m *Metrics) job(e host.Event) string {
 	switch e.Kind { // those that have a series by job
-	case host.Started, host.EndedRun, host.Recovered, host.LateResult, host.SlotMissed, host.SlotSkipped, host.JobDisabled:
+	case host.Started, host.EndedRun, host.Recovered, host.LateResult, host.SlotMissed, host.SlotSkipped, host.JobDisabled,
+		host.SlotQueued, host.JobPaused, host.JobResumed:
 	default:
 		return ""
 	}
@@ -145,7 +161,7 @@ func (m *Metrics) forget(job string) {
 	}
 	delete(m.jobs, job)
 	by := prometheus.Labels{"job": job}
-	for _, c := range []*prometheus.CounterVec{m.started, m.runs, m.orphaned, m.refused, m.missed, m.skipped, m.disabled} {
+	for _, c := range []*prometheus.CounterVec{m.started, m.runs, m.orphaned, m.refused, m.missed, m.skipped, m.disabled, m.decided} {
 		c.DeletePartialMatch(by)
 	}
 	m.lateness.DeletePartialMatch(by)

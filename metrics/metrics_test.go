@@ -55,13 +55,22 @@ func TestEvents(t *testing.T) {
 			map[string]float64{"wcron_runs_started_total a": 1, "wcron_run_lateness_seconds_count a": 1, "wcron_run_lateness_seconds_sum a": 0.25}},
 		{host.Event{Kind: host.EndedRun, Job: "a", Outcome: claims.Killed, Cause: claims.Cancelled, Duration: 2 * time.Second},
 			map[string]float64{"wcron_runs_total a killed cancelled": 1, "wcron_run_duration_seconds_count a": 1, "wcron_run_duration_seconds_sum a": 2}},
+		{host.Event{Kind: host.EndedRun, Job: "a", Outcome: claims.OK}, // in less than a millisecond
+			map[string]float64{"wcron_runs_total a ok": 1, "wcron_run_duration_seconds_count a": 1}},
+		{host.Event{Kind: host.EndedRun, Job: "a", Outcome: claims.Failed, Cause: claims.HostFault}, // before its start
+			map[string]float64{"wcron_runs_total a failed host_fault": 1}},
 		{host.Event{Kind: host.EndedRun, Job: "a", Outcome: claims.Discarded}, map[string]float64{"wcron_runs_total a discarded": 1}},
 		{host.Event{Kind: host.Recovered, Job: "a", Outcome: claims.Orphaned},
 			map[string]float64{"wcron_runs_total a orphaned": 1, "wcron_runs_orphaned_total a": 1}},
 		{host.Event{Kind: host.LateResult, Job: "a", Outcome: claims.OK}, map[string]float64{"wcron_commits_refused_total a": 1}},
 		{host.Event{Kind: host.SlotMissed, Job: "a", Count: 7, Reason: "no host was running"}, map[string]float64{"wcron_slots_missed_total a no_host": 7}},
 		{host.Event{Kind: host.SlotSkipped, Job: "a", Count: 1, Reason: "paused: for a while"}, map[string]float64{"wcron_slots_skipped_total a paused": 1}},
+		{host.Event{Kind: host.SlotSkipped, Job: "a", Count: 3, Reason: "queue_limit = 10 slots waited already"}, map[string]float64{"wcron_slots_skipped_total a overlap": 3}},
 		{host.Event{Kind: host.SlotSkipped, Job: "a", Count: 2, Reason: "something new"}, map[string]float64{"wcron_slots_skipped_total a other": 2}},
+		{host.Event{Kind: host.SlotMissed, Job: "a", Count: 3, Reason: "it is older than missed_window = 2h", Policy: claims.ByMissedWindow},
+			map[string]float64{"wcron_slots_missed_total a missed_window": 3, "wcron_policy_decisions_total a missed_window": 3}},
+		{host.Event{Kind: host.JobPaused, Job: "a", Count: 10, Policy: claims.ByPauseAfter}, map[string]float64{"wcron_policy_decisions_total a pause_after": 1}},
+		{host.Event{Kind: host.JobResumed, Job: "a", Policy: "of a later version"}, map[string]float64{"wcron_policy_decisions_total a other": 1}},
 		{host.Event{Kind: host.JobDisabled, Job: "a"}, map[string]float64{"wcron_jobs_disabled_total a": 1}},
 		{host.Event{Kind: host.TickFailed, Reason: "claim due jobs"}, map[string]float64{"wcron_ticks_failed_total claim_due_jobs": 1}},
 		{host.Event{Kind: host.TickFailed, Job: "a", Reason: "commit a run; it is tried again"}, map[string]float64{"wcron_ticks_failed_total commit": 1}},
@@ -74,7 +83,7 @@ func TestEvents(t *testing.T) {
 	} {
 		m := New()
 		m.Observe(c.e)
-		got := values(t, m, "job", "outcome", "cause", "reason", "operation")
+		got := values(t, m, "job", "outcome", "cause", "reason", "operation", "policy")
 		for key, v := range got {
 			if v == 0 {
 				delete(got, key)

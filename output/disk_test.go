@@ -108,3 +108,38 @@ func TestTwoRecordersOneName(t *testing.T) {
 	}
 	first.Discard()
 }
+
+// An abandoned spool takes no room any more, also while a reader has it open.
+func TestAbandonedSpoolTakesNoRoom(t *testing.T) {
+	dir := t.TempDir()
+	r := New("run", Config{Dir: dir, Limit: 1 << 20, After: time.Nanosecond})
+	r.Begin()
+	if _, err := r.Write([]byte(strings.Repeat("x", 300_000))); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no spool: %v %v", files, err)
+	}
+	var open []*os.File
+	for _, path := range files {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		open = append(open, f)
+	}
+	r.Abandon()
+	for _, f := range open {
+		if info, err := f.Stat(); err != nil || info.Size() > 0 {
+			t.Errorf("%s has %d bytes, %v", f.Name(), info.Size(), err)
+		}
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) > 0 {
+		t.Errorf("left: %v %v", left, err)
+	}
+	if _, err := r.Finish(); err == nil {
+		t.Error("an abandoned recording has a result")
+	}
+}

@@ -268,6 +268,17 @@ func (r *Recorder) keep(limit int64, dir string) (Kept, error) {
 	return v.keep(limit, r.cfg.Inline, dir, r.name)
 }
 
+// Abandon is Discard where the room is needed at once: a reader that has the spool open would keep it taken otherwise. What that reader
+// has not read yet is gone.
+func (r *Recorder) Abandon() {
+	r.mu.Lock()
+	if r.spool != nil {
+		r.spool.empty()
+	}
+	r.mu.Unlock()
+	r.Discard()
+}
+
 // Discard ends the recording if Finish has not, and removes the spool, with Kept.File if it was not renamed away. It may be called
 // any number of times. What cannot be removed is left to [Sweep].
 func (r *Recorder) Discard() {

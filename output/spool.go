@@ -143,6 +143,20 @@ func (s *spool) segments() []int64 {
 	return list
 }
 
+// empty gives back the room that the files of the spool take.
+func (s *spool) empty() {
+	if s.f == nil {
+		return
+	}
+	paths := []string{headPath(s.dir, s.name), partPath(s.dir, s.name), outPath(s.dir, s.name)}
+	for n := s.oldest; n <= s.n; n++ {
+		paths = append(paths, tailPath(s.dir, s.name, n))
+	}
+	for _, path := range paths {
+		_ = os.Truncate(path, 0) // most are not there
+	}
+}
+
 // remove deletes all files of the spool. The head goes first: without it a reader knows that the rest is going.
 func (s *spool) remove() {
 	if s.f == nil {

@@ -160,12 +160,36 @@ func story(t *testing.T, h Harness, f *Faulty) []string {
 	w.claim(beta, w.due("b")) // skipped: busy
 	w.remove("b")
 	w.settled(w.final(tok, claims.OK))
+	w.overlapStory()
 	_, err := w.s.Prune(w.ctx, w.now, []claims.Retain{{Job: "a", Runs: 1}})
 	w.must(err)
 	w.audit()
 	end := dump(t, w.s)
 	w.must(f.Close())
 	return end
+}
+
+// overlapStory is the life of three jobs whose slots come while they run: one waits, one replaces, one runs beside.
+func (w *world) overlapStory() {
+	w.Helper()
+	w.minutely("q", "r", "s")
+	tok := w.claimed(alpha, w.queueing("q"), claims.Won).Token
+	w.claim(alpha, w.queueing("q")) // an answer that was lost is not given again
+	w.settled(w.final(tok, claims.OK))
+	w.settled(w.final(w.claimed(beta, w.inLine(w.pending(1)[0], claims.OverlapQueue), claims.Won).Token, claims.OK))
+	tok = w.claimed(alpha, w.replacing("r"), claims.Won).Token
+	w.claim(beta, w.replacing("r"))
+	w.claim(beta, w.replacing("r"))
+	f := w.final(tok, claims.Killed)
+	f.Cause = claims.Replaced
+	w.settled(f)
+	w.settled(w.final(w.claimed(beta, w.inLine(w.pending(1)[0], claims.OverlapReplace), claims.Won).Token, claims.OK))
+	first, second := w.claimed(alpha, w.beside("s"), claims.Won).Token, w.claimed(beta, w.beside("s"), claims.Won).Token
+	for _, tok := range []claims.Token{second, first} {
+		f := w.final(tok, claims.OK)
+		f.Used, f.State = uses("x"), []claims.StateWrite{setKey("x", tok.RunID)}
+		w.settled(f)
+	}
 }
 
 // settled commits a result and expects that it counts, whether now or at an earlier try.

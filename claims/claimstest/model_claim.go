@@ -53,12 +53,18 @@ func (m *Model) claim(now time.Time, owner string, c claims.Claim) claims.Claime
 	if j == nil || !j.Removed.IsZero() || m.findRun(c.RunID) != nil {
 		return stale
 	}
-	if !c.From.IsZero() || c.RunID == "" {
+	if !c.From.IsZero() || c.RunID == "" && !c.GivesUp() {
 		return m.claimDue(now, owner, j, c)
 	}
 	at := slices.IndexFunc(m.pending, func(p claims.Pending) bool { return p.Slot.ID == c.Slot.ID && p.Attempt == c.Attempt })
 	if at < 0 {
 		return stale
+	}
+	if c.GivesUp() {
+		m.pending = slices.Delete(m.pending, at, at+1)
+		m.slot(c.Slot, c.Passed[0].Verdict, c.Passed[0].Reason, "")
+		m.rev++
+		return claims.Claimed{Status: claims.Passing}
 	}
 	if m.held(j, c) {
 		return claims.Claimed{Status: claims.Busy}

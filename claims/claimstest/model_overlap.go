@@ -100,14 +100,15 @@ func (m *Model) held(j *row, c claims.Claim) bool {
 	return false
 }
 
-// usedUp tells whether the first attempts in flight may use up the job's repeats.
+// usedUp tells whether the slots in flight that have not counted yet may use up the job's repeats.
 func (m *Model) usedUp(j *row, c claims.Claim) bool {
 	if c.Repeat == 0 || c.Slot.Kind != claims.Scheduled || c.Attempt > 1 {
 		return false
 	}
 	n := int64(0)
 	for _, o := range m.open {
-		if o.Job == j.Name && o.Attempt == 1 && o.life == j.life {
+		counted := slices.ContainsFunc(m.runs, func(r *claims.Run) bool { return r.Slot.ID == o.Slot.ID && r.Counted != nil && *r.Counted })
+		if o.Job == j.Name && !counted && o.Slot.Kind == claims.Scheduled && o.life == j.life {
 			n++
 		}
 	}

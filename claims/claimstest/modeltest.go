@@ -274,6 +274,12 @@ func (p *player) claimPending() {
 			if p.rng.IntN(10) == 0 {
 				c.Attempt++
 			}
+			if p.rng.IntN(12) == 0 {
+				c.RunID, c.Passed = "", []claims.Passed{{Verdict: claims.Missed, Reason: "too late", First: c.Slot.At, Last: c.Slot.At, Count: 1}}
+				if row.Attempt > 1 {
+					c.Passed[0].Verdict = claims.Skipped
+				}
+			}
 			items = append(items, c)
 		}
 	}

@@ -18,6 +18,7 @@ func policyScenarios() []scenario {
 		{"CountsASlotOnce", policyCounts},
 		{"Backfill", policyBackfill},
 		{"BackfillTakenBack", policyUnfill},
+		{"GiveUpWhatWaits", policyGiveUp},
 	}
 }
 
@@ -258,5 +259,34 @@ func policyUnfill(w *world) {
 		if r.Verdict == claims.Skipped && !strings.Contains(r.Reason, "ann") {
 			w.Errorf("skipped without the reason: %+v", r)
 		}
+	}
+}
+
+// What waits can be given up: its slot has a verdict then, once, whoever comes next.
+func policyGiveUp(w *world) {
+	w.minutely("a")
+	f := w.final(w.start(alpha, "a"), claims.Failed)
+	f.Retry = w.now.Add(time.Second)
+	w.finalize(f, claims.Done)
+	p := w.pending(1)[0]
+	before := w.job("a")
+	rev := w.changes(w.s, alpha, 0).Rev
+	up := claims.Claim{Slot: p.Slot, Attempt: p.Attempt, Passed: []claims.Passed{{Verdict: claims.Skipped, Reason: "too late", First: p.Slot.At, Last: p.Slot.At, Count: 1}}}
+	wrong := up
+	wrong.Attempt++
+	w.claimed(alpha, wrong, claims.Stale)
+	if got := w.claimed(alpha, up, claims.Passing); !got.Job.Next.Equal(before.Next) || got.Job.Seq != before.Seq {
+		w.Errorf("job: %+v, was %+v", got.Job, before)
+	}
+	w.claimed(beta, up, claims.Stale)
+	w.claimed(beta, w.pendingItem(p), claims.Stale)
+	w.pending(0)
+	if c := w.changes(w.s, alpha, rev); c.Rev == rev {
+		w.Errorf("nobody is told: %+v", c)
+	}
+	rows, err := w.s.Slots(w.ctx, claims.SlotQuery{Job: "a"})
+	w.must(err)
+	if len(rows) != 1 || rows[0].Verdict != claims.Skipped || rows[0].Reason != "too late" {
+		w.Errorf("slot: %+v", rows)
 	}
 }

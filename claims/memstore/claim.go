@@ -41,12 +41,18 @@ func (l *ledger) claim(now time.Time, owner string, c claims.Claim) claims.Claim
 	if j == nil {
 		return stale
 	}
-	if !c.From.IsZero() || c.RunID == "" {
+	if !c.From.IsZero() || c.RunID == "" && !c.GivesUp() {
 		return l.claimDue(now, owner, j, c)
 	}
 	p := l.pending[c.Slot.ID]
 	if p == nil || p.Attempt != c.Attempt || p.Slot.Job != j.Name {
 		return stale
+	}
+	if c.GivesUp() {
+		delete(l.pending, c.Slot.ID)
+		l.rev++
+		l.settle(j, c.Slot, c.Passed[0].Verdict, c.Passed[0].Reason)
+		return claims.Claimed{Status: claims.Passing}
 	}
 	if l.held(j, c) {
 		return claims.Claimed{Status: claims.Busy}

@@ -97,14 +97,15 @@ func (l *ledger) held(j *job, c claims.Claim) bool {
 	return scheduled && c.Attempt <= 1 && waiting[0].ID != c.Slot.ID
 }
 
-// usedUp tells whether the first attempts in flight may use up the job's repeats.
+// usedUp tells whether the slots in flight that have not counted yet may use up the job's repeats.
 func (j *job) usedUp(c claims.Claim) bool {
 	if c.Repeat == 0 || c.Slot.Kind != claims.Scheduled || c.Attempt > 1 {
 		return false
 	}
 	n := int64(0)
 	for _, o := range j.open {
-		if o.Attempt == 1 && o.life == j.life {
+		counted := slices.ContainsFunc(j.runs, func(r *run) bool { return r.Slot.ID == o.Slot.ID && r.Counted != nil && *r.Counted })
+		if !counted && o.Slot.Kind == claims.Scheduled && o.life == j.life {
 			n++
 		}
 	}

@@ -52,6 +52,9 @@ func (t *tx) claim(now time.Time, owner string, it *claims.Claim) (claims.Claime
 	if err != nil {
 		return claims.Claimed{}, err
 	}
+	if it.GivesUp() {
+		return t.giveUp(it, &job)
+	}
 	if it.RunID == "" {
 		return t.claimDue(now, owner, it, &job)
 	}
@@ -64,6 +67,24 @@ func (t *tx) claim(now time.Time, owner string, it *claims.Claim) (claims.Claime
 	}
 	return t.claimPending(now, owner, it, &job)
 }
+
+// giveUp gives a slot that waits its verdict.
+func (t *tx) giveUp(it *claims.Claim, job *jobRow) (claims.Claimed, error) {
+	a := claims.Claimed{Status: claims.Stale, Job: job.Job}
+	n, err := t.number(queryWaits, it.Slot.ID, it.Slot.Job, it.Attempt)
+	if n == 0 || err != nil || !job.exists() {
+		return a, err
+	}
+	if _, err := t.exec(deletePending, it.Slot.ID); err != nil {
+		return a, err
+	}
+	t.rev() // others look for pending work that is gone
+	a.Status = claims.Passing
+	_, err = t.exec(setVerdict, it.Slot.ID, string(it.Passed[0].Verdict), it.Passed[0].Reason)
+	return a, err
+}
+
+const queryWaits = `SELECT 1 FROM pending WHERE slot_id = ? AND job = ? AND attempt = ?`
 
 // claimDue takes a slot of the schedule, lets it wait, or passes over what the caller says.
 func (t *tx) claimDue(now time.Time, owner string, it *claims.Claim, job *jobRow) (a claims.Claimed, err error) {

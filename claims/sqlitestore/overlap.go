@@ -9,11 +9,12 @@ import (
 )
 
 const (
-	queryWaiting = `SELECT ` + pendingColumns + ` FROM pending JOIN slots USING (slot_id) WHERE pending.job = ? AND kind = 'schedule'`
-	insertQueued = `INSERT INTO pending (slot_id, job, attempt, due, rev, stands_for) VALUES (?,?,1,?,?,?)`
-	cancelOpen   = `UPDATE claims SET cancel_at = ?2, cancel_by = ?3, cancel_cause = 'replaced' WHERE job = ?1 AND cancel_at = 0`
-	queryFirsts  = `SELECT count(*) FROM claims WHERE job = ? AND attempt = 1 AND seq > ?`
-	reasonDone   = "its repeat limit was reached before it ran"
+	queryWaiting  = `SELECT ` + pendingColumns + ` FROM pending JOIN slots USING (slot_id) WHERE pending.job = ? AND kind = 'schedule'`
+	insertQueued  = `INSERT INTO pending (slot_id, job, attempt, due, rev, stands_for) VALUES (?,?,1,?,?,?)`
+	cancelOpen    = `UPDATE claims SET cancel_at = ?2, cancel_by = ?3, cancel_cause = 'replaced' WHERE job = ?1 AND cancel_at = 0`
+	queryMayCount = `SELECT count(*) FROM claims WHERE job = ? AND seq > ? AND slot_kind = 'schedule'
+	AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.slot_id = claims.slot_id AND counted = 1)`
+	reasonDone = "its repeat limit was reached before it ran"
 )
 
 func scheduled(it *claims.Claim) bool { return it.Slot.Kind == claims.Scheduled }
@@ -158,12 +159,13 @@ func (t *tx) held(it *claims.Claim, job *jobRow) (bool, error) {
 	return scheduled(it) && it.Attempt <= 1 && waiting[0].Slot.ID != it.Slot.ID, nil
 }
 
-// usedUp tells whether the open first attempts of a job may reach its repeat limit, so that no other slot of the schedule may begin.
+// usedUp tells whether the open claims of a job's schedule, whose slots may each count once, may reach its repeat limit: then no other slot of the
+// schedule may begin.
 func (t *tx) usedUp(it *claims.Claim, job *jobRow) (bool, error) {
 	if it.Repeat <= 0 || !scheduled(it) || it.Attempt > 1 {
 		return false, nil
 	}
 	var open int64
-	_, err := t.one(func(st *sqlite3.Stmt) { open = st.ColumnInt64(0) }, queryFirsts, job.Name, job.Born)
+	_, err := t.one(func(st *sqlite3.Stmt) { open = st.ColumnInt64(0) }, queryMayCount, job.Name, job.Born)
 	return open > 0 && job.Repeats+open >= it.Repeat, err
 }

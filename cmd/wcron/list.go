@@ -185,6 +185,9 @@ func reasonText(j admin.Job, now time.Time) string {
 		}
 		s = strings.TrimSuffix(p+"; "+s, "; ")
 	}
+	if j.Queued > 0 {
+		s = strings.TrimSuffix(fmt.Sprintf("%s in the queue; %s", plural(int64(j.Queued), "slot"), s), "; ")
+	}
 	if j.WaitingSince != nil {
 		s = fmt.Sprintf("waits since %s: %s", span(now.Sub(*j.WaitingSince)), s)
 	}

@@ -88,7 +88,10 @@ func TestNew(t *testing.T) {
 			if out, code := tried(t, "check", module); code != 0 {
 				t.Errorf("check: exit code %d\n%s", code, out)
 			}
-			if out, code := tried(t, "exec", module); code == 0 { // without an event
+			if tt.lang == "go" {
+				return // its own test has tried a wrong event, and compiling it once more takes seconds
+			}
+			if out, code := tried(t, "exec", module); code == 0 {
 				t.Errorf("exec without an event: exit code %d\n%s", code, out)
 			}
 		})

@@ -15,9 +15,29 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/wcron/wcron/claims"
+	"github.com/wcron/wcron/claims/sqlitestore"
 	"github.com/wcron/wcron/fingerprint"
 	"github.com/wcron/wcron/internal/guest"
 )
+
+// awaitSkips waits until three more slots were skipped since a run was still running.
+func (h home) awaitSkips(s *sqlitestore.Store, job, run string) {
+	h.t.Helper()
+	skips := func() (n int64) {
+		slots, err := s.Slots(context.Background(), claims.SlotQuery{Job: job, Limit: -1})
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		for _, slot := range slots {
+			if slot.Verdict == claims.Skipped && strings.Contains(slot.Reason, run) {
+				n += slot.Count
+			}
+		}
+		return n
+	}
+	was := skips()
+	h.await("slots are skipped for run "+run, func() bool { return skips() >= was+3 })
+}
 
 // A claim on record says which run it is, whose, since when and until when; its owner says which process that is; and a second
 // claimant of the slot gets nothing.
@@ -50,7 +70,7 @@ func TestClaimOnRecord(t *testing.T) {
 		t.Errorf("the owner's fingerprint is that of a process which is %s: %s", v, why)
 	}
 	q := h.serve()
-	q.awaitLog("msg=skipped", "run "+run.RunID)
+	h.awaitSkips(s, "slow", run.RunID)
 	if runs := h.runs(s, "slow"); len(runs) != 1 {
 		t.Errorf("%d runs", len(runs))
 	}
@@ -105,7 +125,8 @@ func TestHostsInContainers(t *testing.T) {
 	if err != nil || len(owners) != 2 || owners[0].PID != 1 || owners[1].PID != 1 {
 		t.Fatalf("owners %+v, %v", owners, err)
 	}
-	q.awaitLog("msg=skipped", run.RunID)
+	q.awaitLog("msg=job_ready", "slow")
+	h.awaitSkips(s, "slow", run.RunID)
 	time.Sleep(2 * time.Second) // several graces
 	if r := h.runs(s, "slow"); len(r) != 1 || r[0].Outcome != claims.Running {
 		t.Errorf("%d runs, the last %s: %s", len(r), r[0].Outcome, r[0].Reason)

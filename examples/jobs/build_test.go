@@ -19,10 +19,7 @@ type example struct {
 // plugin builds the example with the command of its README, and returns a plugin folder with the module and its sidecar.
 func (e example) plugin(t *testing.T) string {
 	t.Helper()
-	work, folder := filepath.Join(t.TempDir(), "work"), filepath.Join(t.TempDir(), "plugins")
-	if err := os.CopyFS(work, os.DirFS(e.name)); err != nil {
-		t.Fatal(err)
-	}
+	work, folder := e.copied(t), filepath.Join(t.TempDir(), "plugins")
 	command := e.block(t, "```sh\n")
 	build := exec.Command("sh", "-c", command)
 	build.Dir = work
