@@ -112,12 +112,12 @@ schemes = ["http"]
 
 [jobs.several]
 plugin = "feedwatch.wasm"
-config = { feeds = "https://example.org/not-granted %[2]s" }
+config = { feeds = "https://example.org/not-granted %[2]s https://example.org/%[3]s" }
 [[jobs.several.grant.http]]
 host = %[1]q
 schemes = ["http"]
 networks = ["127.0.0.0/8", "::1"]
-`, addr, url))
+`, addr, url, strings.Repeat("x", 500)))
 
 	expect(t, h.Run(e.name, ""), 0, "watching "+url+": 3 entries so far\n")
 	f.serve(0, rss(item(4, "Fourth wall"), item(2, "Second thoughts, revised"), item(3, "Third time")))
@@ -138,7 +138,7 @@ networks = ["127.0.0.0/8", "::1"]
 	}
 	several := h.Run("several", "")
 	if out := string(several.Output); several.Outcome != claims.OK || !strings.Contains(out, "https://example.org/not-granted: not_granted") ||
-		!strings.Contains(out, "watching "+url+": ") {
+		!strings.Contains(out, "watching "+url+": ") || !strings.Contains(out, "x: the address has more than 500 bytes") {
 		t.Errorf("one of two feeds: %s %s, output\n%s", several.Outcome, several.Reason, out)
 	}
 	if f.unasked > 0 {

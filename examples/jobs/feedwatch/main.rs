@@ -13,6 +13,9 @@ const BAD_CONFIGURATION: i32 = 78; // disables the job until somebody has change
 /// How many entries of a feed are remembered: those that it has, and then the ones that it had last.
 const REMEMBERED: usize = 2000;
 
+/// How long an address may be, so that it fits into a key of the state.
+const LONGEST: usize = 500;
+
 fn main() {
     let feeds = host::config("feeds").unwrap_or_default();
     let feeds: Vec<&str> = feeds.split_whitespace().collect();
@@ -36,6 +39,9 @@ fn main() {
 
 /// Fetches one feed, prints what is new and remembers it.
 fn watch(url: &str) -> Result<(), String> {
+    if url.len() > LONGEST {
+        return Err(format!("the address has more than {LONGEST} bytes"));
+    }
     let key = format!("feed {url}");
     let known = host::var(&key);
     let (tag, ids) = known.as_deref().and_then(|text| text.split_once('\n')).unwrap_or_default();
