@@ -135,7 +135,7 @@ func (l *loop) considerPending(it *dueItem, j *job, now time.Time, tries []*atte
 	if why := j.refusal(l.h.cfg.MemoryBudget); why != "" {
 		return nil, why
 	}
-	if j.row.Paused && it.pending.Slot.Kind == claims.Scheduled {
+	if j.row.Paused && it.pending.Slot.Kind != claims.Manual {
 		return nil, "the job is paused"
 	}
 	if gone := j.tooLate(it, now); gone != nil {

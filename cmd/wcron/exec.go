@@ -100,6 +100,9 @@ func (c *execCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	out := executed{File: c.File, Digest: m.Digest(), CompileMS: milliseconds(a.now().Sub(began))}
 	run := c.order(settings, stdin)
+	if run.Input, err = c.input(); err != nil {
+		return exitError{exitUsage, err}
+	}
 	if err := m.CheckEntry(run.Entry); err != nil {
 		return exitError{exitUsage, fmt.Errorf("run %s: %w", c.File, err)}
 	}
@@ -174,8 +177,10 @@ func (c *execCmd) order(s config.Settings, stdin io.Reader) sandbox.Run {
 	name := strings.TrimSuffix(filepath.Base(c.File), ".wasm")
 	run := sandbox.Run{
 		Args: append([]string{name}, s.Args...), Stdin: stdin, Entry: s.Entry, Memory: s.Memory, Fuel: uint64(s.Fuel), Timeout: s.Timeout,
-		Env:   []string{"WCRON_JOB=" + name},
-		Calls: capability.NewDoor(capability.Setup{RunInfo: capability.RunInfo{Job: name}, State: capability.NewState(nil, 0)}).Calls(),
+		Env: []string{"WCRON_JOB=" + name},
+		Calls: capability.NewDoor(capability.Setup{
+			RunInfo: capability.RunInfo{Job: name}, State: capability.NewState(nil, 0), Grants: capability.Grants{Config: s.Config},
+		}).Calls(),
 	}
 	if len(c.Arg) > 0 {
 		run.Args = append(run.Args[:1], c.Arg...)
@@ -216,6 +221,22 @@ func (c *execCmd) stdin(a *app) (r io.Reader, closed func() error, err error) {
 		return nil, nil, err
 	}
 	return newStream(f, nil), f.Close, nil
+}
+
+// maxInput is how much of the file --input names a guest may read by Extism's input functions, in bytes.
+const maxInput = 4 << 20
+
+// input is what a guest reads by Extism's input functions: the file that it has on stdin. A stream, which cannot be read twice, is on
+// stdin alone.
+func (c *execCmd) input() ([]byte, error) {
+	if c.Input == "" || c.Input == "-" {
+		return nil, nil
+	}
+	info, err := os.Stat(c.Input)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxInput {
+		return nil, err
+	}
+	return os.ReadFile(c.Input)
 }
 
 // compile compiles the module, and says on stderr that it takes its time if it does.
