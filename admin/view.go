@@ -38,6 +38,7 @@ type Run struct {
 	ClaimedAt      time.Time  `json:"claimed_at"`
 	Manual         bool       `json:"manual"`   // somebody asked for it
 	AtStart        bool       `json:"at_start"` // a host had started (@reboot)
+	Backfill       bool       `json:"backfill"` // it makes up for a time that had passed
 }
 
 // RunView makes the view of a run.
@@ -47,7 +48,7 @@ func RunView(r claims.Run) Run {
 		Attempt: r.Attempt, Outcome: string(r.Outcome), Cause: word(r.Cause), ExitCode: r.ExitCode, Reason: word(r.Reason), Owner: r.Owner,
 		OutputBytes: r.Output.Bytes, Partial: r.Output.Partial, Evidence: word(r.Evidence), Digest: r.Digest, StandsFor: r.StandsFor,
 		LateAt: instant(r.LateAt), LateOutcome: word(r.Late), OutputCutBytes: r.Output.Cut, MemoryBytes: r.Memory,
-		ClaimedAt: r.ClaimedAt.UTC(), Manual: r.Slot.Kind == claims.Manual, AtStart: r.Slot.Kind == claims.AtStart,
+		ClaimedAt: r.ClaimedAt.UTC(), Manual: r.Slot.Kind == claims.Manual, AtStart: r.Slot.Kind == claims.AtStart, Backfill: r.Slot.Kind == claims.Backfill,
 	}
 	if r.Fuel > 0 {
 		v.Fuel = &r.Fuel

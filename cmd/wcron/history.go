@@ -138,6 +138,8 @@ func runNote(r admin.Run, now time.Time) string {
 		add("at the start of a host (@reboot)")
 	case r.Manual:
 		add("by hand")
+	case r.Backfill:
+		add("backfill")
 	case r.LatenessMS != nil && *r.LatenessMS >= lateEnough:
 		add("started %s late", took(r.LatenessMS))
 	}
