@@ -65,6 +65,9 @@ func TestWatchdog(t *testing.T) {
 	h.await("a third host", func() bool { return p.child() != second })
 	third := p.child()
 	h.await("that runs", func() bool { return strings.Count(p.text(), "msg=host_started") == 3 })
+	h.awaitRun(s, "long", "of the third host, so that its drain lasts", func(r claims.Run) bool {
+		return r.Outcome == claims.Running && strings.HasSuffix(r.Owner, "-"+strconv.Itoa(third))
+	})
 
 	p.signal(syscall.SIGHUP)
 	p.awaitLog("msg=reloaded")
