@@ -272,9 +272,9 @@ func TestNobodyIsStalledAfterASuspend(t *testing.T) {
 
 // Whatever is done to the clock of a machine with two hosts, no slot runs twice, none vanishes, and nothing stays open.
 func TestRandomClock(t *testing.T) {
-	rounds := 1
+	rounds := 4
 	if os.Getenv("WCRON_CI") == "1" {
-		rounds = 3
+		rounds = 60
 	}
 	for range rounds {
 		seed := rand.Uint64()
