@@ -37,6 +37,7 @@ func quantiles(of []time.Duration) Quantiles {
 	return Quantiles{N: len(sorted), P50: at(0.5), P90: at(0.9), P99: at(0.99), Max: sorted[len(sorted)-1].Milliseconds()}
 }
 
+// String returns the quantiles as one line for people.
 func (q Quantiles) String() string {
 	return fmt.Sprintf("p50 %d, p90 %d, p99 %d, max %d ms (n = %d)", q.P50, q.P90, q.P99, q.Max, q.N)
 }

@@ -42,6 +42,7 @@ type Unavailable struct {
 	Err     error
 }
 
+// Error says what is missing and what to install.
 func (e *Unavailable) Error() string {
 	return fmt.Sprintf("build %s: %v: %s", e.What, e.Err, e.Install)
 }

@@ -54,6 +54,7 @@ var ErrTooLarge = errors.New("the response is larger than it may be")
 // AddressError is an address that Exchange.Judge has refused.
 type AddressError struct{ Err error }
 
+// Error returns the message of Err.
 func (e *AddressError) Error() string { return e.Err.Error() }
 
 // Unwrap gives what Judge said.

@@ -24,6 +24,7 @@ type ModuleError struct {
 	Err  error
 }
 
+// Error says what is wrong with the module.
 func (e *ModuleError) Error() string {
 	switch {
 	case e.Err == nil:

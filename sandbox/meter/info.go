@@ -11,6 +11,7 @@ const (
 	Global
 )
 
+// String returns the name of the kind, as reasons have it.
 func (k Kind) String() string {
 	switch k {
 	case Func:
