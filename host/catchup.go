@@ -29,8 +29,8 @@ func (l *loop) turn(t *attempt) error {
 		return nil
 	}
 	instant := l.h.instant()
-	if !l.ready() && instant.Before(l.readyBy) {
-		return errors.New("catching up: first all jobs are read and compiled, so that the earliest is the first")
+	if l.beginning() {
+		return errors.New(firstReady)
 	}
 	if !l.nextLate.After(instant) {
 		return nil
@@ -39,8 +39,13 @@ func (l *loop) turn(t *attempt) error {
 	return fmt.Errorf("catching up: late starts are %s apart", l.h.cfg.CatchUp)
 }
 
+const firstReady = "catching up: first all jobs are read and compiled, so that the earliest is the first"
+
 // readyAfter is how long the late starts of a host that has just begun wait at most for the jobs to be known and compiled.
 const readyAfter = 10 * time.Second
+
+// beginning tells whether this host has just begun and is not ready yet. What is decided then would be left to chance.
+func (l *loop) beginning() bool { return !l.ready() && l.h.instant().Before(l.readyBy) }
 
 // ready tells whether all that is known of the jobs has been read, and every module is compiled or given up.
 func (l *loop) ready() bool {
@@ -60,6 +65,9 @@ func (l *loop) tookTurn(t *attempt) {
 func (l *loop) mustWait(it *dueItem, j *job, now time.Time) string {
 	if j.row.Paused {
 		return ""
+	}
+	if j.def.Overlap.Policy == claims.OverlapQueue && len(j.running) == 0 && l.beginning() {
+		return firstReady // what waits since before the stop starts first, and leaves its place in the queue
 	}
 	backlog := l.backlog(j, now)
 	if len(j.running) >= j.def.Overlap.Lanes() {

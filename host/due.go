@@ -63,6 +63,11 @@ func (it *dueItem) before(other *dueItem) bool {
 	return false
 }
 
+// dueBy tells whether it is due and may be looked at.
+func (it *dueItem) dueBy(now, instant time.Time) bool {
+	return it != nil && !it.dead && !it.at.After(now) && !it.retryAt.After(instant)
+}
+
 // schedule puts an item into the index.
 func (l *loop) schedule(it *dueItem) {
 	it.dead = false

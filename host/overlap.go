@@ -63,9 +63,12 @@ func (j *job) overlapping(c claims.Claim) claims.Claim {
 }
 
 // behind says what pending work of a job has to wait for: the runs in flight, and what is to go before it.
-func (l *loop) behind(j *job, p *claims.Pending) string {
+func (l *loop) behind(j *job, p *claims.Pending, now time.Time) string {
 	over := j.def.Overlap
 	waiting := l.queues[j.def.Name]
+	if over.Policy == claims.OverlapReplace && p.Queued() && j.item.dueBy(now, l.h.instant()) {
+		return "a newer slot is due"
+	}
 	if over.Policy == claims.OverlapReplace && len(waiting) > 0 && !j.row.Paused {
 		newest := waiting[len(waiting)-1].pending.Slot
 		if newest.ID != p.Slot.ID {

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -205,7 +206,9 @@ func calm(t *testing.T, r *rig, wind *stormy, store claims.Store) {
 	}
 	last := map[string]claims.Run{}
 	runs := r.runs("")
-	slices.SortFunc(runs, func(x, y claims.Run) int { return x.ClaimedAt.Compare(y.ClaimedAt) })
+	slices.SortFunc(runs, func(x, y claims.Run) int { // the ids of one millisecond are in the order of its claims
+		return cmp.Or(x.ClaimedAt.Compare(y.ClaimedAt), strings.Compare(x.RunID, y.RunID))
+	})
 	for _, run := range runs {
 		if before, ok := last[run.Job]; ok && !run.StartedAt.IsZero() && run.StartedAt.Before(before.EndedAt) && before.Outcome != claims.Orphaned {
 			t.Errorf("run %s of %s started at %s, before %s ended at %s", run.RunID, run.Job, run.StartedAt, before.RunID, before.EndedAt)

@@ -142,7 +142,7 @@ func (l *loop) considerPending(it *dueItem, j *job, now time.Time, tries []*atte
 		j.busy = true
 		return &attempt{item: it, job: j, def: j.def, claim: *gone}, ""
 	}
-	if why := l.behind(j, it.pending); why != "" {
+	if why := l.behind(j, it.pending, now); why != "" {
 		return nil, why
 	}
 	if why := l.cannotStart(j, tries); why != "" {
