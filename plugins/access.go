@@ -245,9 +245,6 @@ func Given(g config.Grant) []Ask {
 	for _, h := range g.HTTP {
 		as.HTTP = append(as.HTTP, config.HTTPRequest{Host: h.Host, Schemes: h.Schemes, Methods: h.Methods, Paths: h.Paths})
 	}
-	for _, d := range g.Dirs {
-		as.Dirs = append(as.Dirs, config.DirRequest{Guest: d.Guest + " = " + d.Host, Mode: d.Mode})
-	}
 	if g.Emit != nil {
 		as.Emit = &config.EmitRequest{Jobs: g.Emit.Jobs}
 	}
@@ -255,6 +252,9 @@ func Given(g config.Grant) []Ask {
 		as.State = &config.StateRequest{Size: g.State}
 	}
 	list := missing(nil, as)
+	for _, d := range g.Dirs {
+		list = append(list, Ask{Kind: "dir", What: dirText(folderText(d.Guest)+" = "+folderText(d.Host), d.Mode)})
+	}
 	for _, name := range sortedKeys(g.Secrets) {
 		list = append(list, Ask{Kind: "secrets", What: "secret " + name})
 	}

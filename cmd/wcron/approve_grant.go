@@ -150,7 +150,7 @@ func (c *approveCmd) dirs(g *config.Grant, before config.Grant) error {
 			d.Host = abs
 		}
 		if d.Host == "" {
-			return usage("which folder is %s? say it with --dir %s=FOLDER, or leave it out with --only", d.Guest, d.Guest)
+			return usage("which folder is %s? say it with --dir %s=FOLDER, or leave it out with --only", d.Guest, quoted(d.Guest))
 		}
 	}
 	return nil
