@@ -72,8 +72,8 @@ func meet(req config.Request, grant config.Grant, caps config.Caps) Allowed {
 		}
 	}
 	for _, name := range sortedKeys(req.Secrets) {
-		if source, ok := grant.Secrets[name]; ok {
-			s := req.Secrets[name]
+		s := req.Secrets[name]
+		if source, ok := grant.Secrets[name]; ok && (source.Host == "" || source.Host == s.Host) {
 			a.Secrets = append(a.Secrets, Secret{name, s.Header(), s.Host, s.Format, source})
 		}
 	}
@@ -216,11 +216,11 @@ func Whole(req config.Request) config.Grant {
 	for _, r := range req.HTTP {
 		g.HTTP = append(g.HTTP, config.HTTPGrant{Host: r.Host, Schemes: r.Schemes, Methods: r.Methods, Paths: r.Paths})
 	}
-	for name := range req.Secrets {
+	for name, s := range req.Secrets {
 		if g.Secrets == nil {
 			g.Secrets = map[string]config.SecretGrant{}
 		}
-		g.Secrets[name] = config.SecretGrant{}
+		g.Secrets[name] = config.SecretGrant{Host: s.Host}
 	}
 	if req.State != nil && req.State.Size > config.DefaultState {
 		g.State = req.State.Size
