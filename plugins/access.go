@@ -56,6 +56,10 @@ type Record struct {
 	Approved    bool           // else it is denied
 	By          string
 	At          time.Time
+
+	// Auto says that no person decided this: it counts only where nothing newer than the revision Seen was decided about the job.
+	Auto bool
+	Seen int64
 }
 
 // same tells whether both are about one version.

@@ -62,6 +62,7 @@ func (b *builder) decide(job, module string, p *plugin, operator *layer) decisio
 	case earlier != nil && b.follows(*earlier, mine):
 		next := mine
 		next.Granted, next.Approved, next.By = narrowed(earlier.Granted, req), true, fromSameLess
+		next.Auto, next.Seen = true, b.seen
 		if earlier.By == fromNobody {
 			next.By = fromNobody
 		}
@@ -70,7 +71,7 @@ func (b *builder) decide(job, module string, p *plugin, operator *layer) decisio
 		return d
 	case earlier == nil && harmless(req) && b.file.AutoApprove == config.ApproveHarmless:
 		next := mine
-		next.Approved, next.By = true, fromNobody
+		next.Approved, next.By, next.Auto, next.Seen = true, fromNobody, true, b.seen
 		d.access.From, d.access.Accept = next.By, &next
 		d.grant(req, config.Grant{}, b.file.Caps)
 		return d

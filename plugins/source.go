@@ -268,7 +268,7 @@ func (s *Source) scanHost(in intake) bool {
 // build makes the set of what was last found.
 func (s *Source) build() *Set {
 	file := s.host.file
-	b := &builder{file: file, base: file.Base(), folder: s.folder, load: s.load, records: s.records.by, unknown: s.records.unknown(), earlierVersion: s.version}
+	b := &builder{file: file, base: file.Base(), folder: s.folder, load: s.load, records: s.records.by, seen: s.records.rev, unknown: s.records.unknown(), earlierVersion: s.version}
 	b.complain(s.host.problems...)
 	b.complain(s.watching...)
 	b.complain(s.records.problems()...)
