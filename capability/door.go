@@ -219,3 +219,6 @@ func (d *Door) varSet(_ context.Context, args []sandbox.Arg) (sandbox.Answer, er
 
 // errNotJSON is what requests of the small calls are refused with.
 var errNotJSON = errors.New("the request must be one JSON object with known keys")
+
+// errNotUTF8 is what they are refused with where bytes would become others: two keys one, or an input what another job cannot read.
+var errNotUTF8 = errors.New("the request must be UTF-8")
