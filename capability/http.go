@@ -167,6 +167,7 @@ func (s *session) carryOut(ctx context.Context, r guestRequest, body []byte) (*R
 	limit := s.time
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	secretly := false // it was redirected to an address that has a secret in it
 	for redirects := 0; ; redirects++ {
 		resp, fail := s.step(ctx, h)
 		if fail != nil {
@@ -175,6 +176,9 @@ func (s *session) carryOut(ctx context.Context, r guestRequest, body []byte) (*R
 			}
 			if redirects > 0 && (fail.code == NotGranted || fail.code == AddressRefused) {
 				fail.code, fail.err = RedirectRefused, fmt.Errorf("redirected to %s: %w", h.target.url.Redacted(), fail.err)
+				if secretly {
+					fail.err = errSecretly
+				}
 			}
 			return nil, fail
 		}
@@ -185,11 +189,17 @@ func (s *session) carryOut(ctx context.Context, r guestRequest, body []byte) (*R
 		if redirects == MaxRedirects {
 			return nil, failed(RedirectRefused, fmt.Errorf("it was redirected more than %d times", MaxRedirects))
 		}
-		if h, err = h.next(resp.Status, location); err != nil {
+		secretly = s.redactText(location) != location
+		if h, err = h.next(resp.Status, location); err != nil && secretly {
+			return nil, failed(RedirectRefused, errSecretly)
+		} else if err != nil {
 			return nil, failed(RedirectRefused, fmt.Errorf("redirected to where no request goes: %w", err))
 		}
 	}
 }
+
+// errSecretly says nothing of where to: what a message quotes, it may cut, and then a secret is not found in it any more.
+var errSecretly = errors.New("redirected to an address that is refused, and has a secret in it")
 
 var redirectCodes = []int{
 	http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect,
@@ -249,6 +259,9 @@ func (s *session) step(ctx context.Context, h hop) (*Response, *httpError) {
 	if e.Secret, err = s.secrets.header(ctx, h.target); err != nil {
 		return nil, refused(SecretMissing, err)
 	}
+	if e.Secret != nil {
+		e.Header = beside(e.Header)
+	}
 	resp, err := s.d.HTTP.Do(ctx, e)
 	var address *AddressError
 	switch {
@@ -260,6 +273,9 @@ func (s *session) step(ctx context.Context, h hop) (*Response, *httpError) {
 		return nil, failed(NoConnection, err)
 	}
 	s.bytes -= int64(len(resp.Body))
+	if packed := resp.Header.Get("Content-Encoding"); e.Secret != nil && packed != "" && packed != "identity" {
+		return nil, failed(NoConnection, fmt.Errorf("the response is packed as %.40q, which was not asked for", packed))
+	}
 	return resp, nil
 }
 
