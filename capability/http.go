@@ -114,7 +114,7 @@ func (s *session) request(ctx context.Context, args []sandbox.Arg) (sandbox.Answ
 func (s *session) fail(r guestRequest, e *httpError) sandbox.Answer {
 	message := s.redactText(e.Error())
 	s.last = result{header: map[string]string{"wcron-error": e.code}}
-	a := sandbox.Answer{Block: failure(e.code, message), Note: s.redactText(fmt.Sprintf("%s %.200s: %s", methodOf(r), r.URL, message))}
+	a := sandbox.Answer{Block: failure(e.code, message), Note: line(s.redactText(fmt.Sprintf("%.20s %.200s: %s", methodOf(r), r.URL, message)))}
 	if e.tell {
 		a.Note = s.d.refuse(a.Note)
 	}
@@ -263,6 +263,9 @@ func (s *session) step(ctx context.Context, h hop) (*Response, *httpError) {
 		e.Header = beside(e.Header)
 	}
 	resp, err := s.d.HTTP.Do(ctx, e)
+	if resp != nil {
+		s.bytes = max(s.bytes-int64(len(resp.Body)), 0)
+	}
 	var address *AddressError
 	switch {
 	case errors.As(err, &address):
@@ -272,7 +275,6 @@ func (s *session) step(ctx context.Context, h hop) (*Response, *httpError) {
 	case err != nil:
 		return nil, failed(NoConnection, err)
 	}
-	s.bytes -= int64(len(resp.Body))
 	if packed := resp.Header.Get("Content-Encoding"); e.Secret != nil && packed != "" && packed != "identity" {
 		return nil, failed(NoConnection, fmt.Errorf("the response is packed as %.40q, which was not asked for", packed))
 	}
@@ -288,6 +290,7 @@ var notTheGuests = []string{
 // guestHeader is what of a guest's headers is sent.
 func guestHeader(given map[string]string) (http.Header, error) {
 	h := http.Header{}
+	seen := map[string]bool{}
 	size := 0
 	for name, value := range given {
 		if !isToken(name) || strings.ContainsFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }) {
@@ -296,7 +299,10 @@ func guestHeader(given map[string]string) (http.Header, error) {
 		if size += len(name) + len(value) + 4; size > maxHeader {
 			return nil, fmt.Errorf("the headers have more than %d bytes", maxHeader)
 		}
-		if name = textproto.CanonicalMIMEHeaderKey(name); !slices.Contains(notTheGuests, name) {
+		if name = textproto.CanonicalMIMEHeaderKey(name); seen[name] {
+			return nil, fmt.Errorf("the header %.40q is given twice, in letters of different case", name)
+		}
+		if seen[name] = true; !slices.Contains(notTheGuests, name) {
 			h.Set(name, value)
 		}
 	}
