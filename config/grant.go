@@ -62,7 +62,7 @@ func grantKeys() []tableKey[Grant] {
 			func(g *Grant) *[]HTTPGrant { return &g.HTTP }),
 		in("secrets", named(tables(secretGrantKeys(), oneSource), maxRules, "letters, digits and _", checkSecretName),
 			func(g *Grant) *map[string]SecretGrant { return &g.Secrets }),
-		in("state", sizes(false, KiB, GiB), func(g *Grant) *Size { return &g.State }).without(quote(DefaultState.String())),
+		in("state", sizes(false, KiB, maxState), func(g *Grant) *Size { return &g.State }).without(quote(DefaultState.String())),
 		in("dir", lists(tables(dirGrantKeys(), nil), maxRules, "write [[jobs.NAME.grant.dir]] on a line of its own and the keys below it",
 			func(a, b DirGrant) string { return twice(a.Guest, b.Guest) }), func(g *Grant) *[]DirGrant { return &g.Dirs }),
 		in("emit", pointed(tables(emitGrantKeys(), nil)), func(g *Grant) **EmitGrant { return &g.Emit }),

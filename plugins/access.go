@@ -83,6 +83,9 @@ func meet(req config.Request, grant config.Grant, caps config.Caps) Allowed {
 	}
 	if req.State != nil {
 		a.State = int64(min(req.State.Size, max(grant.State, config.DefaultState)))
+		if caps.State > 0 {
+			a.State = min(a.State, int64(max(caps.State, config.DefaultState)))
+		}
 	}
 	for _, r := range req.Dirs {
 		i := slices.IndexFunc(grant.Dirs, func(g config.DirGrant) bool { return g.Guest == r.Guest })
