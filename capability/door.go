@@ -20,7 +20,7 @@ type Function struct {
 	Params int    // blocks that it takes, up to 16; each may be none, which is nil
 	Free   bool   // every job may call it; otherwise Grants.Calls of the job must name it
 
-	// Call answers with a block, nil for none. Its error is a value for the guest, with its text: see docs/plugins.md. A
+	// Call answers with a block, nil for none. Its error is a value for the guest, with its text: see docs/calls.md. A
 	// panic ends the run as host_fault. It must neither keep nor change the arguments, and return when ctx ends; one that
 	// does not is left behind, and its answer goes nowhere.
 	Call func(ctx context.Context, run RunInfo, args [][]byte) ([]byte, error)
