@@ -27,8 +27,9 @@ type HTTPGrant struct {
 	Networks []netip.Prefix `toml:"networks" json:"networks,omitempty"` // addresses that are allowed although they are not public
 }
 
-// SecretGrant says where a secret is. Exactly one of its fields is set.
+// SecretGrant says where a secret is: exactly one of File, Env and Command is set.
 type SecretGrant struct {
+	Host    string   `toml:"host" json:"host,omitempty"` // the host that it may be sent to, as in the request; "": whichever is requested
 	File    string   `toml:"file" json:"file,omitempty"`
 	Env     string   `toml:"env" json:"env,omitempty"`
 	Command []string `toml:"command" json:"command,omitempty"` // a program and its arguments, whose stdout is the secret
@@ -81,6 +82,7 @@ func httpGrantKeys() []tableKey[HTTPGrant] {
 
 func secretGrantKeys() []tableKey[SecretGrant] {
 	return []tableKey[SecretGrant]{
+		in("host", texts("a name in small letters or an address; may end with :PORT", 300, checkSecretHost), func(g *SecretGrant) *string { return &g.Host }),
 		in("file", texts("a path", 4096, checkPath), func(g *SecretGrant) *string { return &g.File }),
 		in("env", texts("a variable's name", 256, checkEnvName), func(g *SecretGrant) *string { return &g.Env }),
 		in("command", lists(texts("a program and its arguments", 4096, nil), 64, `write an array such as ["pass", "show", "api-token"]`, nil),

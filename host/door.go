@@ -68,6 +68,6 @@ func (l *loop) emitted(r *run, f claims.Final, done claims.Finalized) {
 	}
 	for _, e := range done.Unsent {
 		l.h.emit(Event{Kind: GuestRefused, Job: r.def.Name, RunID: r.token.RunID, Slot: r.slot, Attempt: r.attempt,
-			Reason: fmt.Sprintf("job %s, which it was to start, was removed meanwhile", e.Job)})
+			Reason: fmt.Sprintf("job %s, which it was to start, has no run of it: %s", e.Job, e.Why)})
 	}
 }

@@ -91,7 +91,8 @@ func (l *loop) define(j *job, def Job) {
 		j.badSpec = err.Error()
 	}
 	if why := firstOf(def.Broken, j.badSpec); why != "" {
-		l.h.emit(Event{Kind: JobBroken, Job: def.Name, Digest: def.Module.Digest, Reason: why})
+		kind := map[JobState]EventKind{Pending: JobPending, Denied: JobDenied, Broken: JobBroken}[def.refused()]
+		l.h.emit(Event{Kind: kind, Job: def.Name, Digest: def.Module.Digest, Reason: why})
 	}
 	if def.Broken == "" && def.Unready == "" {
 		l.wantModule(j)
@@ -273,12 +274,20 @@ func (l *loop) later(pause time.Duration, f func()) {
 	})
 }
 
+// refused is the state of a job that cannot run.
+func (j Job) refused() JobState {
+	if j.Broken != "" && (j.Withheld == Pending || j.Withheld == Denied) {
+		return j.Withheld
+	}
+	return Broken
+}
+
 func sameJob(a, b Job) bool {
 	return a.policies() == b.policies() && a.Module.Digest == b.Module.Digest && a.Schedule == b.Schedule && a.Timezone == b.Timezone && a.DST == b.DST &&
 		a.Timeout == b.Timeout && a.StartTimeout == b.StartTimeout && a.Memory == b.Memory && a.Fuel == b.Fuel && a.Output == b.Output && a.State == b.State &&
 		a.Entry == b.Entry && slices.Equal(a.Args, b.Args) && maps.Equal(a.Env, b.Env) && bytes.Equal(a.Input, b.Input) &&
 		a.Overlap == b.Overlap && a.HistoryRuns == b.HistoryRuns && a.HistoryBytes == b.HistoryBytes &&
-		a.Broken == b.Broken && a.Unready == b.Unready && a.Note == b.Note && a.Grants.Text() == b.Grants.Text()
+		a.Broken == b.Broken && a.Withheld == b.Withheld && a.Unready == b.Unready && a.Note == b.Note && a.Grants.Text() == b.Grants.Text()
 }
 
 func firstOf(reasons ...string) string {

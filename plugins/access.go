@@ -56,6 +56,10 @@ type Record struct {
 	Approved    bool           // else it is denied
 	By          string
 	At          time.Time
+
+	// Auto says that no person decided this: it counts only where nothing newer than the revision Seen was decided about the job.
+	Auto bool
+	Seen int64
 }
 
 // same tells whether both are about one version.
@@ -72,8 +76,8 @@ func meet(req config.Request, grant config.Grant, caps config.Caps) Allowed {
 		}
 	}
 	for _, name := range sortedKeys(req.Secrets) {
-		if source, ok := grant.Secrets[name]; ok {
-			s := req.Secrets[name]
+		s := req.Secrets[name]
+		if source, ok := grant.Secrets[name]; ok && (source.Host == "" || source.Host == s.Host) {
 			a.Secrets = append(a.Secrets, Secret{name, s.Header(), s.Host, s.Format, source})
 		}
 	}
@@ -216,11 +220,11 @@ func Whole(req config.Request) config.Grant {
 	for _, r := range req.HTTP {
 		g.HTTP = append(g.HTTP, config.HTTPGrant{Host: r.Host, Schemes: r.Schemes, Methods: r.Methods, Paths: r.Paths})
 	}
-	for name := range req.Secrets {
+	for name, s := range req.Secrets {
 		if g.Secrets == nil {
 			g.Secrets = map[string]config.SecretGrant{}
 		}
-		g.Secrets[name] = config.SecretGrant{}
+		g.Secrets[name] = config.SecretGrant{Host: s.Host}
 	}
 	if req.State != nil && req.State.Size > config.DefaultState {
 		g.State = req.State.Size
@@ -245,9 +249,6 @@ func Given(g config.Grant) []Ask {
 	for _, h := range g.HTTP {
 		as.HTTP = append(as.HTTP, config.HTTPRequest{Host: h.Host, Schemes: h.Schemes, Methods: h.Methods, Paths: h.Paths})
 	}
-	for _, d := range g.Dirs {
-		as.Dirs = append(as.Dirs, config.DirRequest{Guest: d.Guest + " = " + d.Host, Mode: d.Mode})
-	}
 	if g.Emit != nil {
 		as.Emit = &config.EmitRequest{Jobs: g.Emit.Jobs}
 	}
@@ -255,6 +256,9 @@ func Given(g config.Grant) []Ask {
 		as.State = &config.StateRequest{Size: g.State}
 	}
 	list := missing(nil, as)
+	for _, d := range g.Dirs {
+		list = append(list, Ask{Kind: "dir", What: dirText(folderText(d.Guest)+" = "+folderText(d.Host), d.Mode)})
+	}
 	for _, name := range sortedKeys(g.Secrets) {
 		list = append(list, Ask{Kind: "secrets", What: "secret " + name})
 	}

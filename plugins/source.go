@@ -268,7 +268,7 @@ func (s *Source) scanHost(in intake) bool {
 // build makes the set of what was last found.
 func (s *Source) build() *Set {
 	file := s.host.file
-	b := &builder{file: file, base: file.Base(), folder: s.folder, load: s.load, records: s.records.by, earlierVersion: s.version}
+	b := &builder{file: file, base: file.Base(), folder: s.folder, load: s.load, records: s.records.by, seen: s.records.rev, unknown: s.records.unknown(), earlierVersion: s.version}
 	b.complain(s.host.problems...)
 	b.complain(s.watching...)
 	b.complain(s.records.problems()...)
@@ -330,9 +330,10 @@ func (s *Source) kept() map[string]bool {
 	keep := s.Snapshot().digests()
 	maps.Copy(keep, s.retired)
 	maps.Copy(keep, s.pinned)
-	for _, j := range s.Snapshot().Jobs {
-		for _, r := range s.records.by[j.Name] {
-			if r.Approved {
+	for name, list := range s.records.by {
+		_, present := s.Snapshot().Job(name)
+		for _, r := range list {
+			if r.Approved && (present || r.By != fromNobody) { // what a person has approved outlasts that its plugin is away
 				keep[r.Digest] = true
 			}
 		}
@@ -349,7 +350,7 @@ func (s *Source) kept() map[string]bool {
 func (s *Source) sweep(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.content.dir != "" {
+	if s.content.dir != "" && s.records.unknown() == nil { // what was approved must not go since the ledger does not answer
 		_ = s.content.sweep(s.kept(), now, s.cfg.Retain)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -155,12 +156,17 @@ func (a *app) fail(err error) int {
 	var refused *config.Error
 	if errors.As(err, &refused) {
 		for _, p := range refused.Problems {
-			fmt.Fprintf(a.stderr, "%s\n", p)
+			fmt.Fprintln(a.stderr, printable(p.String()))
 		}
 		fmt.Fprintf(a.stderr, "wcron: the configuration is refused; mend what is listed above, then see wcron check\n")
 		return exitUsage
 	}
-	fmt.Fprintf(a.stderr, "wcron: %v\n", err)
+	for i, line := range strings.Split(err.Error(), "\n") {
+		if i == 0 {
+			line = "wcron: " + line
+		}
+		fmt.Fprintln(a.stderr, printable(line))
+	}
 	return code
 }
 

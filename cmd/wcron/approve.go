@@ -59,13 +59,15 @@ func (c *approveCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
+		if !a.json {
+			showVersion(a, source, j)
+		}
 		r.Granted, err = c.grant(r.Requested, before)
 		if err != nil {
 			return err
 		}
 		denied := plugins.Refused(r.Requested, r.Granted, source.Snapshot().File.Caps)
 		if !a.json {
-			showVersion(a, source, j)
 			showDenied(a, denied)
 		}
 		if !c.Yes && !a.confirm("approve?") {
@@ -173,7 +175,7 @@ func showAsks(a *app, before string, list []plugins.Ask) {
 	for _, x := range list {
 		line := before + x.What
 		if x.Reason != "" {
-			line += " (" + fmt.Sprintf("%q", x.Reason) + ")"
+			line += " (" + fmt.Sprintf("%q", strings.Join(strings.Fields(x.Reason), " ")) + ")" // blanks could fill a line
 		}
 		fmt.Fprintln(a.stdout, printable(line))
 	}

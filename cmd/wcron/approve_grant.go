@@ -100,14 +100,20 @@ func (c *approveCmd) secrets(g *config.Grant, before config.Grant) error {
 	for _, name := range slices.Sorted(maps.Keys(g.Secrets)) {
 		text, given := c.Secret[name]
 		old, known := before.Secrets[name]
+		host := g.Secrets[name].Host
 		switch {
 		case given:
 			s, err := secretSource(text)
 			if err != nil {
 				return usage("--secret %s: %w", name, err)
 			}
+			s.Host = host
 			g.Secrets[name] = s
+		case known && old.Host != "" && old.Host != host:
+			return usage("the secret %s was granted for %s and is asked for %s now: say with --secret %s=env:VAR or --secret %s=file:PATH which one is meant, or leave it out with --only",
+				name, old.Host, host, name, name)
 		case known:
+			old.Host = host
 			g.Secrets[name] = old
 		default:
 			return usage("where is the secret %s? say it with --secret %s=env:VAR or --secret %s=file:PATH, or leave it out with --only", name, name, name)
@@ -150,7 +156,7 @@ func (c *approveCmd) dirs(g *config.Grant, before config.Grant) error {
 			d.Host = abs
 		}
 		if d.Host == "" {
-			return usage("which folder is %s? say it with --dir %s=FOLDER, or leave it out with --only", d.Guest, d.Guest)
+			return usage("which folder is %s? say it with --dir %s=FOLDER, or leave it out with --only", d.Guest, quoted(d.Guest))
 		}
 	}
 	return nil

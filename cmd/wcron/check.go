@@ -51,7 +51,7 @@ func (f finding) String() string {
 	if f.Severity == "warning" {
 		p.What = "warning: " + p.What
 	}
-	return p.String()
+	return printable(p.String())
 }
 
 // checked is what was looked at, and what was found.

@@ -295,7 +295,7 @@ func (w *waiter) progress(ctx context.Context) error {
 	} else {
 		list, err := w.own.Status(ctx)
 		for _, s := range list {
-			if err == nil && s.State == host.Broken {
+			if err == nil && (s.State == host.Broken || s.State == host.Pending || s.State == host.Denied) {
 				return exitError{exitBad, fmt.Errorf("job %s cannot run: %s; the request stays, and a host runs it once that is mended", s.Job.Name, s.Reason)}
 			}
 			why = s.Reason

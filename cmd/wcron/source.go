@@ -146,6 +146,7 @@ func hostJob(j plugins.Job) host.Job {
 	switch j.State {
 	case plugins.Broken, plugins.Pending, plugins.Denied:
 		out.Broken = advice(j.Reason, j.Remedy)
+		out.Withheld = map[plugins.State]host.JobState{plugins.Pending: host.Pending, plugins.Denied: host.Denied}[j.State]
 	case plugins.Waiting:
 		out.Unready = j.Reason
 	default:
