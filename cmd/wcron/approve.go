@@ -69,6 +69,7 @@ func (c *approveCmd) Run(ctx context.Context, a *app) error {
 		denied := plugins.Refused(r.Requested, r.Granted, source.Snapshot().File.Caps)
 		if !a.json {
 			showDenied(a, denied)
+			showPlaces(a, r.Granted)
 		}
 		if !c.Yes && !a.confirm("approve?") {
 			return exitError{exitBad, fmt.Errorf("nothing is changed; job %s stays as it was", c.Job)}
@@ -185,6 +186,15 @@ func showDenied(a *app, list []plugins.Ask) {
 	if len(list) > 0 {
 		fmt.Fprintln(a.stdout, "of that it is not given:")
 		showAsks(a, "  ", list)
+	}
+}
+
+func showPlaces(a *app, g config.Grant) {
+	if list := places(g); len(list) > 0 {
+		fmt.Fprintln(a.stdout, "in that:")
+		for _, line := range list {
+			fmt.Fprintln(a.stdout, "  "+printable(line))
+		}
 	}
 }
 
