@@ -101,7 +101,7 @@ func Default(dir string) *File {
 		CompileMemory:  2 * int64(GiB),
 		Limits:         DefaultLimits(),
 
-		Caps:    Caps{Timeout: time.Hour, Memory: int64(GiB), Output: 16 * int64(MiB), StateSize: 16 * int64(MiB), Quota: GiB},
+		Caps:    Caps{Timeout: time.Hour, Memory: int64(GiB), Output: 16 * int64(MiB), State: 16 * MiB, Quota: GiB},
 		Jobs:    map[string]JobEntry{},
 		JobsDir: filepath.Join(dir, "jobs.d"),
 	}

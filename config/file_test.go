@@ -59,7 +59,7 @@ func TestLoadHostFile(t *testing.T) {
 		CompileTimeout: 3 * time.Minute, CompileMemory: 2 << 30,
 		AutoApprove: "no-capabilities", OnUpdate: "same-or-less",
 
-		Caps: config.Caps{Timeout: time.Hour, Memory: 1 << 30, Output: 16 << 20, StateSize: 16 << 20, Quota: config.GiB},
+		Caps: config.Caps{Timeout: time.Hour, Memory: 1 << 30, Output: 16 << 20, State: 16 * config.MiB, Quota: config.GiB},
 		Jobs: map[string]config.JobEntry{
 			"report": {
 				Job: config.Job{
@@ -167,10 +167,11 @@ func TestLoadProblems(t *testing.T) {
 				`wcron.toml:3:1: defaults.state: unknown key; it is a key of the host file's top level`,
 				`wcron.toml:4:1: defaults.name: does not belong in [defaults]; only the manifest inside a module says it`,
 			}},
-		{"caps", map[string]string{"wcron.toml": "[caps]\nretries = 1\nmemory = \"5GiB\"\n"},
+		{"caps", map[string]string{"wcron.toml": "[caps]\nretries = 1\nmemory = \"5GiB\"\nstate_size = \"4MiB\"\n"},
 			[]string{
-				`wcron.toml:2:1: caps.retries: unknown key; the keys here are timeout, memory, output, state_size, dir_quota, http_hosts, dirs`,
+				`wcron.toml:2:1: caps.retries: unknown key; the keys here are timeout, memory, output, state, dir_quota, http_hosts, dirs`,
 				`wcron.toml:3:10: caps.memory: 5GiB is out of range; write 0, or 64KiB to 4GiB`,
+				`wcron.toml:4:1: caps.state_size: unknown key; it is called state: the most that any grant gives`,
 			}},
 		{"job names", map[string]string{"wcron.toml": "[jobs.\"a b\"]\n[jobs.-x]\n"},
 			[]string{

@@ -44,7 +44,7 @@ func recordOf(g claims.Grant) (plugins.Record, error) {
 }
 
 func grantOf(r plugins.Record) (claims.Grant, error) {
-	g := claims.Grant{Job: r.Job, Plugin: r.Plugin, Digest: r.Digest, Sidecar: r.Sidecar, Decision: claims.Denied, By: r.By}
+	g := claims.Grant{Job: r.Job, Plugin: r.Plugin, Digest: r.Digest, Sidecar: r.Sidecar, Decision: claims.Denied, By: r.By, Auto: r.Auto, Seen: r.Seen}
 	if r.Approved {
 		g.Decision = claims.Approved
 	}
