@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/wcron/wcron/sandbox"
 )
@@ -116,7 +118,9 @@ func (d *Door) Calls() map[string]sandbox.Call {
 		StateCall:          onBlock(d.State.Call),
 		EventCall:          onBlock(d.event),
 		ProgressCall:       onBlock(d.progress),
-		EmitCall:           onBlock(d.emit),
+		EmitCall: func(ctx context.Context, args []sandbox.Arg) (sandbox.Answer, error) {
+			return d.emit(ctx, args[0].Block)
+		},
 	}
 	for _, f := range d.Functions {
 		calls[f.Name] = func(ctx context.Context, args []sandbox.Arg) (sandbox.Answer, error) { return d.embedded(ctx, f, args) }
@@ -167,13 +171,30 @@ func (d *Door) refuse(why string) string {
 	if len(d.Grants.Denied) > 0 {
 		why += "; requested and not granted: " + strings.Join(d.Grants.Denied, ", ")
 	}
-	why = d.http.redactText(why)
+	why = line(d.http.redactText(why))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.refusals) < maxRefusals && !slices.Contains(d.refusals, why) {
 		d.refusals = append(d.refusals, why)
 	}
 	return why
+}
+
+// maxLine bounds what people are told of a call, in bytes.
+const maxLine = 1000
+
+// line is a text for people: one line that prints, and not a long one, since a guest has a hand in it.
+func line(s string) string {
+	s = strings.Map(func(c rune) rune {
+		if c == utf8.RuneError || !unicode.IsPrint(c) {
+			return '?'
+		}
+		return c
+	}, s)
+	if len(s) > maxLine {
+		s = strings.ToValidUTF8(s[:maxLine-3], "") + "..."
+	}
+	return s
 }
 
 // Refusals is what the guest asked for and did not get, each once, with what to do about it. It may be called at any time.
@@ -219,3 +240,6 @@ func (d *Door) varSet(_ context.Context, args []sandbox.Arg) (sandbox.Answer, er
 
 // errNotJSON is what requests of the small calls are refused with.
 var errNotJSON = errors.New("the request must be one JSON object with known keys")
+
+// errNotUTF8 is what they are refused with where bytes would become others: two keys one, or an input what another job cannot read.
+var errNotUTF8 = errors.New("the request must be UTF-8")

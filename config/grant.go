@@ -222,10 +222,14 @@ func findGrant(at value, job, remedy string) (found *Grant) {
 	return found
 }
 
-// EncodeGrant is the grant as tables of a host file, for the job of that name. It reads back the same if its values are valid.
+// EncodeGrant is the grant as tables of a host file, for the job of that name; without a name, as tables of the job's own file in jobs.d.
+// It reads back the same if its values are valid.
 func EncodeGrant(job string, g Grant) []byte {
 	var b strings.Builder
-	at := "jobs." + keyText(job) + ".grant"
+	at := "grant"
+	if job != "" {
+		at = "jobs." + keyText(job) + ".grant"
+	}
 	b.WriteString("[" + at + "]\n")
 	for _, k := range grantKeys() {
 		if text := k.show(g); text != "" && (k.name == "digest" || k.name == "state") {

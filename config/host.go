@@ -71,16 +71,17 @@ func hostKeys() []hostKey {
 // hostTables are the tables of the host file.
 func hostTables() map[string]func(*File, value) {
 	return map[string]func(*File, value){
-		"defaults": func(f *File, v value) { f.Defaults = readJob(v, kindDefaults) },
-		"caps":     func(f *File, v value) { readKeys(f, v, capKeys(), capHint) },
-		"limits":   func(f *File, v value) { readKeys(f, v, limitKeys(), func(string) string { return "" }) },
-		"jobs":     readJobs,
+		"defaults":  func(f *File, v value) { f.Defaults = readJob(v, kindDefaults) },
+		"caps":      func(f *File, v value) { readKeys(f, v, capKeys(), capHint) },
+		"limits":    func(f *File, v value) { readKeys(f, v, limitKeys(), noHint) },
+		"dashboard": func(f *File, v value) { readKeys(f, v, dashboardKeys(), noHint) },
+		"jobs":      readJobs,
 	}
 }
 
 // hostNames is every name that the host file's top level may hold.
 func hostNames() []string {
-	names := []string{"defaults", "caps", "limits", "jobs"}
+	names := []string{"dashboard", "defaults", "caps", "limits", "jobs"}
 	for _, k := range hostKeys() {
 		names = append(names, k.name)
 	}

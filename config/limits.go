@@ -83,6 +83,8 @@ func compileKeys() []hostKey {
 	}
 }
 
+func noHint(string) string { return "" }
+
 // readKeys reads a table of plain values. hint tells what to do about a name that is no key, or "".
 func readKeys(f *File, v value, keys []hostKey, hint func(name string) string) {
 	entries, _ := v.table()

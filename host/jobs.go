@@ -20,6 +20,7 @@ type job struct {
 	item      *dueItem       // its next slot
 	mod       *module        // compiled: what runs from now on; nil: nothing yet
 	want      *module        // what it is to run; equal to mod once that is compiled
+	came      *Job           // the definition that mod came with, where the present one is another module's; nil: def is mod's
 	running   map[string]*run
 	busy      bool      // a claim of its next slot is under way
 	catchUpTo time.Time // missed = all: slots up to here are made up for one after the other
@@ -80,6 +81,7 @@ func (l *loop) runsOf(name string) map[string]*run {
 
 // define gives a job its definition of now. Its schedule is in force once the ledger has it.
 func (l *loop) define(j *job, def Job) {
+	l.goOn(j, def)
 	j.def = def
 	l.shared.mu.Lock()
 	l.shared.defs[def.Name] = def
@@ -105,7 +107,7 @@ func (j *job) next(after time.Time) time.Time {
 // Registration is what the ledger is told of a job that is added, or changed, at now. An error is that of its schedule.
 func (j Job) Registration(now time.Time) (claims.Put, error) {
 	p := claims.Put{
-		Name: j.Name, Definition: j.definition(), Timezone: j.Timezone,
+		Name: j.Name, Definition: j.definition(), Timezone: j.Timezone, Repeat: max(j.Repeat, 0),
 		NotBefore: j.NotBefore.UTC().Truncate(time.Millisecond), NotAfter: j.NotAfter.UTC().Truncate(time.Millisecond),
 	}
 	spec, err := j.spec(now)
@@ -197,9 +199,7 @@ func (l *loop) forget(j *job) {
 	l.shared.mu.Lock()
 	delete(l.shared.defs, j.def.Name)
 	l.shared.mu.Unlock()
-	l.releaseModule(j.mod, j)
-	l.releaseModule(j.want, j)
-	j.mod, j.want = nil, nil
+	l.dropModules(j)
 }
 
 // setRow takes over a row of the ledger, unless a newer one is known, and puts the job's next slot into the index.

@@ -68,6 +68,11 @@ func (r Record) same(o Record) bool {
 	return r.Job == o.Job && r.Plugin == o.Plugin && r.Digest == o.Digest && r.Sidecar == o.Sidecar
 }
 
+// Meet is what a run may do of a request that is granted so, under the caps.
+func Meet(req config.Request, grant config.Grant, caps config.Caps) Allowed {
+	return meet(req, grant, caps)
+}
+
 // meet is what a request, a grant and the caps have in common.
 func meet(req config.Request, grant config.Grant, caps config.Caps) Allowed {
 	var a Allowed

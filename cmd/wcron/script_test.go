@@ -53,7 +53,7 @@ func makeGuest(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: guest KIND FILE [MANIFEST-FILE]")
 	}
 	kinds := map[string]func() []byte{
-		"hello": guest.Hello, "spin": guest.Spin, "echo": guest.Echo, "trap": guest.Trap, "flood": guest.Flood, "noentry": guest.NoEntry,
+		"hello": guest.Hello, "spin": guest.Spin, "echo": guest.Echo, "extism": guest.Extism, "trap": guest.Trap, "flood": guest.Flood, "noentry": guest.NoEntry,
 		"reactor": guest.Reactor, "growforever": guest.GrowForever, "importunknown": guest.ImportUnknown,
 		"fail":    func() []byte { return guest.Print("", "no\n", 3) },
 		"exit300": func() []byte { return guest.Exit(300) },
