@@ -231,6 +231,7 @@ func (b *builder) byHand(job, module string, p *plugin, operator *layer) decisio
 		return d
 	}
 	d.access.Request, d.access.From = asked, fromHostFile+" ("+at+")"
+	d.access.Idle = idle(req, grant)
 	d.grant(req, grant, b.file.Caps)
 	return d
 }

@@ -83,6 +83,46 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 }
 
+// What was approved goes with the ledger, and what is not there any more is no fault.
+func TestBackupHasApprovedModules(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	s := worked(t, dir)
+	approved, denied, pinned, gone := strings.Repeat("a", 64), strings.Repeat("b", 64), strings.Repeat("c", 64), strings.Repeat("d", 64)
+	if err := os.Mkdir(filepath.Join(dir, "modules"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, digest := range []string{approved, denied, pinned} {
+		if err := os.WriteFile(filepath.Join(dir, "modules", digest+".wasm"), []byte(digest), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for digest, decision := range map[string]claims.Decision{approved: claims.Approved, denied: claims.Denied} {
+		if err := s.Grant(t.Context(), t0, []claims.Grant{{Job: "a", Plugin: "a.wasm", Digest: digest, Decision: decision, Requested: "{}", Granted: "{}"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Grant(t.Context(), t0, []claims.Grant{{Job: "b", Plugin: "b.wasm", Digest: gone, Decision: claims.Approved, Requested: "{}", Granted: "{}"}}); err != nil {
+		t.Fatal(err)
+	}
+	file, to := filepath.Join(t.TempDir(), "backup.tar"), filepath.Join(t.TempDir(), "state")
+	if _, err := s.Backup(t.Context(), file, pinned, approved, "../ledger"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // also where they are already
+		if _, err := Restore(Config{Dir: to}, file, true, t0); err != nil {
+			t.Fatal(err)
+		}
+		whole(t, to)
+		entries, err := os.ReadDir(filepath.Join(to, "modules"))
+		if err != nil || len(entries) != 2 || entries[0].Name() != approved+".wasm" || entries[1].Name() != pinned+".wasm" {
+			t.Fatalf("%v %v", entries, err)
+		}
+		if b, err := os.ReadFile(filepath.Join(to, "modules", pinned+".wasm")); err != nil || string(b) != pinned {
+			t.Errorf("%q %v", b, err)
+		}
+	}
+}
+
 // A backup while others commit is a state that was there, whole.
 func TestBackupWhileOthersCommit(t *testing.T) {
 	s := worked(t, filepath.Join(t.TempDir(), "state"))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ import (
 
 type approveCmd struct {
 	Job     string            `arg:"" help:"The job."`
-	Only    []string          `placeholder:"WHAT,…" help:"Grant no more than these: http, secrets, state, dir, emit; or one of a kind, such as http:api.example.com, secrets:TOKEN, dir:/data, emit:notify."`
+	Only    []string          `sep:"none" placeholder:"WHAT,…" help:"Grant no more than these: http, secrets, state, dir, emit; or one of a kind, such as http:api.example.com, secrets:TOKEN, dir:/data, emit:notify."`
 	Secret  map[string]string `mapsep:"none" placeholder:"NAME=env:VAR|file:PATH" help:"Where a secret is; give it once for each."`
 	Dir     map[string]string `mapsep:"none" placeholder:"GUEST=FOLDER" help:"Which folder of this machine the job sees as GUEST; give it once for each."`
 	Network map[string]string `mapsep:"none" placeholder:"HOST=NETWORK,…" help:"Addresses that HOST may lead to although they are not public, such as 10.1.0.0/16."`
@@ -159,7 +160,11 @@ func showVersion(a *app, source *plugins.Source, j plugins.Job) {
 		showAsks(a, "  ", plugins.Asks(req))
 		return
 	}
-	fmt.Fprintf(a.stdout, "the version in use is %.12s, by the word of %s; against it, this one asks for:\n", j.Digest, printable(j.Access.From))
+	other := ""
+	if j.Digest == up.Digest {
+		other = " with another sidecar"
+	}
+	fmt.Fprintf(a.stdout, "the version in use is %.12s%s, by the word of %s; against it, this one asks for:\n", j.Digest, other, printable(j.Access.From))
 	if len(up.More)+len(up.Less) == 0 {
 		fmt.Fprintln(a.stdout, "  the same")
 	}

@@ -31,8 +31,12 @@ func (c *approveCmd) grant(req config.Request, before config.Grant) (config.Gran
 	return g, c.dirs(&g, before)
 }
 
-// only keeps of a grant what is named.
-func only(g config.Grant, names []string) (config.Grant, error) {
+// only keeps of a grant what is named, in texts of names with commas between them.
+func only(g config.Grant, texts []string) (config.Grant, error) {
+	names := strings.Split(strings.Join(texts, ","), ",")
+	if slices.Contains(names, "") {
+		return g, usage("--only: name what is to be granted, such as http or dir:/data; without the flag it is all that is asked for")
+	}
 	used := map[string]bool{}
 	wanted := func(kind, name string) bool {
 		ok := false
@@ -46,8 +50,10 @@ func only(g config.Grant, names []string) (config.Grant, error) {
 	g.HTTP = slices.DeleteFunc(g.HTTP, func(h config.HTTPGrant) bool { return !wanted("http", h.Host) })
 	maps.DeleteFunc(g.Secrets, func(name string, _ config.SecretGrant) bool { return !wanted("secrets", name) })
 	g.Dirs = slices.DeleteFunc(g.Dirs, func(d config.DirGrant) bool { return !wanted("dir", d.Guest) })
-	if !wanted("state", "") {
+	if g.State > 0 && !slices.Contains(names, "state") {
 		g.State = 0
+	} else if g.State > 0 {
+		used["state"] = true
 	}
 	if g.Emit != nil {
 		jobs := slices.DeleteFunc(slices.Clone(g.Emit.Jobs), func(job string) bool { return !wanted("emit", job) })

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/wcron/wcron/capability"
 	"github.com/wcron/wcron/config"
 	"github.com/wcron/wcron/output"
 	"github.com/wcron/wcron/plugins"
@@ -29,6 +28,7 @@ type execCmd struct {
 	Memory  *config.Size      `placeholder:"SIZE" help:"The most memory of the guest, such as 128MiB. Default: the manifest's, else 64MiB."`
 	Fuel    *uint64           `placeholder:"N" help:"How much the guest may compute, about one for each simple instruction; 0 is without a limit. Default: the manifest's, else no limit."`
 	Entry   string            `placeholder:"NAME" help:"The exported function to call. Default: the manifest's, else _start, else run."`
+	trial
 }
 
 // Exit codes of exec for ends that are not the guest's own.
@@ -46,8 +46,8 @@ const (
 
 // Help implements kong.HelpProvider.
 func (*execCmd) Help() string {
-	return "Runs a module as a job of it would run, once and outside of any schedule: in the same sandbox, with what its manifest asks for unless a flag " +
-		"says otherwise. No host and no ledger is involved: the job's state is empty at the begin and gone at the end, and nothing is granted: what needs a grant is refused. Of a configuration, what -c names and no other counts: its limits, compile_timeout and compile_memory.\n\n" +
+	return "Runs a module as a job of it would run, once and outside of any schedule: in the same sandbox, with the settings of its manifest unless a flag " +
+		"says otherwise. What the manifest requests is not given, unless --grant says so: then HTTP, secrets and folders are real, and what it would start is told. No host and no ledger is involved: the job's state is empty at the begin and gone at the end, and nothing is granted: what needs a grant is refused. Of a configuration, what -c names and no other counts: its limits, compile_timeout and compile_memory.\n\n" +
 		"Exit codes: the guest's own (255 if it is more); 124 its deadline passed; 134 it trapped; 137 it was killed, also by ctrl-C; " +
 		"2 the command line is wrong or the file is no module that can run; 3 wcron could not serve it. " +
 		"With --json: 0 if the outcome is ok, 1 otherwise, and 2 as above."
@@ -98,6 +98,10 @@ func (c *execCmd) Run(ctx context.Context, a *app) (err error) {
 		return unreachable(err)
 	}
 	defer func() { err = errors.Join(err, engine.Close(context.WithoutCancel(ctx))) }()
+	granted, err := c.grants(settings, f.Caps)
+	if err != nil {
+		return err
+	}
 	began := a.now()
 	m, err := compile(ctx, a, engine, wasm, c.File)
 	if err != nil {
@@ -105,7 +109,8 @@ func (c *execCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	out := executed{File: c.File, Digest: m.Digest(), CompileMS: milliseconds(a.now().Sub(began))}
 	run := c.order(settings, stdin)
-	run.Input = input
+	door := c.door(run.Args[0], settings, granted, input)
+	run.Input, run.Calls, run.Dirs = input, door.Calls(), granted.Mounts()
 	if err := m.CheckEntry(run.Entry); err != nil {
 		return exitError{exitUsage, fmt.Errorf("run %s: %w", c.File, err)}
 	}
@@ -120,6 +125,9 @@ func (c *execCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	began = a.now()
 	res := m.Run(ctx, run)
+	if res.Outcome == sandbox.OK {
+		tellEmits(a.stderr, door.Emits())
+	}
 	if !a.json {
 		return c.end(a, res)
 	}
@@ -182,9 +190,6 @@ func (c *execCmd) order(s config.Settings, stdin io.Reader) sandbox.Run {
 	run := sandbox.Run{
 		Args: append([]string{name}, s.Args...), Stdin: stdin, Entry: s.Entry, Memory: s.Memory, Fuel: uint64(s.Fuel), Timeout: s.Timeout,
 		Env: []string{"WCRON_JOB=" + name},
-		Calls: capability.NewDoor(capability.Setup{
-			RunInfo: capability.RunInfo{Job: name}, State: capability.NewState(nil, 0), Grants: capability.Grants{Config: s.Config},
-		}).Calls(),
 	}
 	if len(c.Arg) > 0 {
 		run.Args = append(run.Args[:1], c.Arg...)
@@ -230,11 +235,11 @@ func (c *execCmd) stdin(a *app) (r io.Reader, closed func() error, err error) {
 // maxInput is how much a guest may read by Extism's input functions, in bytes.
 const maxInput = 4 << 20
 
-// input is what a guest reads by Extism's input functions, which know how long it is: all of stdin, read before the guest starts. It is
+// input is what a guest reads by Extism's input functions and wcron_event, which know how long it is: all of stdin, read before the guest starts. It is
 // on stdin as well. A module that does not import them has a stdin that may go on for ever.
 func (c *execCmd) input(ctx context.Context, imports []meter.Import, stdin io.Reader) (io.Reader, []byte, error) {
 	reads := slices.ContainsFunc(imports, func(i meter.Import) bool {
-		return i.Module == "extism:host/env" && strings.HasPrefix(i.Name, "input_")
+		return i.Module == "extism:host/env" && strings.HasPrefix(i.Name, "input_") || i.Module == "extism:host/user" && i.Name == "wcron_event"
 	})
 	if stdin == nil || !reads {
 		return stdin, nil, nil
@@ -255,7 +260,7 @@ func (c *execCmd) input(ctx context.Context, imports []meter.Import, stdin io.Re
 	case err != nil:
 		return nil, nil, usage("read --input %s: %w", c.Input, err)
 	case len(text) > maxInput:
-		return nil, nil, usage("--input %s has more than %s, and %s reads it by Extism's input functions; give it less", c.Input, meter.FormatBytes(maxInput), c.File)
+		return nil, nil, usage("--input %s has more than %s, and %s reads it by Extism's input functions or wcron_event; give it less", c.Input, meter.FormatBytes(maxInput), c.File)
 	}
 	return bytes.NewReader(text), text, nil
 }

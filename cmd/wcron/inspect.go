@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/wcron/wcron/claims/sqlitestore"
 	"github.com/wcron/wcron/config"
 	"github.com/wcron/wcron/plugins"
 	"github.com/wcron/wcron/sandbox/meter"
@@ -109,19 +108,16 @@ func (c *inspectCmd) known(ctx context.Context, a *app, is func(plugins.Job) boo
 	if err != nil {
 		return nil, j, nil, err
 	}
-	source, err := openSource(f.Path, time.Time{})
+	set, problems, unread, err := look(ctx, f.Path)
+	if unread != nil {
+		return nil, j, nil, unreachable(unread)
+	}
+	if set == nil && err == nil {
+		err = &config.Error{Problems: problems}
+	}
 	if err != nil {
-		return nil, j, nil, err
+		return nil, j, nil, broken(f.Path, err)
 	}
-	if p := placeOf(f); sqlitestore.Exists(p.state) {
-		store, err := sqlitestore.Open(ctx, sqlitestore.Config{Dir: p.state, LockWait: storePatience})
-		if err != nil {
-			return nil, j, nil, unreachable(err)
-		}
-		done = func() { _ = store.Close() } // nothing was written
-		source.Records(recordsOf(store))
-	}
-	set = source.Snapshot()
 	for _, j := range set.Jobs {
 		if is(j) {
 			return set, j, done, nil
