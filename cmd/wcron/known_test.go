@@ -47,3 +47,16 @@ func TestKnownFunctionsAreThoseOfTheEngine(t *testing.T) {
 		t.Errorf("%d functions are given", given)
 	}
 }
+
+// Linkers import by turns, and some names twice; inspect shows each module and each name once.
+func TestInspectListsImportsOnce(t *testing.T) {
+	var out strings.Builder
+	v := inspected{Imports: []plugins.Import{
+		{Module: "wasi", Name: "fd_write"}, {Module: "env", Name: "alloc"}, {Module: "wasi", Name: "fd_write"}, {Module: "wasi", Name: "fd_read"},
+		{Module: "env", Name: "http_request", Needs: "http"},
+	}}
+	v.printImports(&app{stdout: &out})
+	if want := "  wasi: fd_write, fd_read\n  env: alloc, http_request (needs request.http)\n"; out.String() != want {
+		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
+}
