@@ -150,7 +150,7 @@ func (o *operator) decide(ctx context.Context, now time.Time, list ...plugins.Re
 // showVersion prints what the version in the folder asks for, and how that differs from the version in use.
 func showVersion(a *app, source *plugins.Source, j plugins.Job) {
 	req := j.Access.Version.Requested
-	fmt.Fprintf(a.stdout, "job %s, plugin %s, version %.12s\n", j.Name, j.Settings.Plugin, j.Access.Version.Digest)
+	fmt.Fprintf(a.stdout, "job %s, plugin %s, version %.12s\n", j.Name, printable(j.Settings.Plugin), j.Access.Version.Digest)
 	if names := importsOf(source, j.Access.Version.Digest); names != "" {
 		fmt.Fprintf(a.stdout, "it imports %s\n", names)
 	}
