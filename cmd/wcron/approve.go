@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -194,36 +193,12 @@ func showDenied(a *app, list []plugins.Ask) {
 	}
 }
 
-// showPlaces tells what only a person can say of a grant, now or for the version before: where things are.
 func showPlaces(a *app, g config.Grant) {
-	var lines []string
-	for _, h := range g.HTTP {
-		var nets []string
-		for _, n := range h.Networks {
-			nets = append(nets, n.String())
+	if list := places(g); len(list) > 0 {
+		fmt.Fprintln(a.stdout, "in that:")
+		for _, line := range list {
+			fmt.Fprintln(a.stdout, "  "+printable(line))
 		}
-		if line := fmt.Sprintf("%s may lead to %s", h.Host, strings.Join(nets, ", ")); nets != nil && !slices.Contains(lines, line) {
-			lines = append(lines, line)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(g.Secrets)) {
-		switch s := g.Secrets[name]; {
-		case s.File != "":
-			lines = append(lines, fmt.Sprintf("secret %s is in the file %s", name, s.File))
-		case s.Env != "":
-			lines = append(lines, fmt.Sprintf("secret %s is in the host's variable %s", name, s.Env))
-		default:
-			lines = append(lines, fmt.Sprintf("secret %s is what a command prints: %q", name, s.Command))
-		}
-	}
-	for _, d := range g.Dirs {
-		lines = append(lines, fmt.Sprintf("folder %s is %s", d.Guest, d.Host))
-	}
-	for i, line := range lines {
-		if i == 0 {
-			fmt.Fprintln(a.stdout, "with these:")
-		}
-		fmt.Fprintln(a.stdout, printable("  "+line))
 	}
 }
 

@@ -80,7 +80,7 @@ func (c *approveCmd) networks(g *config.Grant, before config.Grant) error {
 			given[host] = append(given[host], p)
 		}
 		if !slices.ContainsFunc(g.HTTP, func(h config.HTTPGrant) bool { return h.Host == host }) {
-			return usage("--network %s: it is no host of this grant", host)
+			return usage("--network %s: it is no host of this grant; see what the plugin asks for with wcron inspect %s", host, c.Job)
 		}
 	}
 	for i := range g.HTTP {
@@ -100,7 +100,7 @@ func (c *approveCmd) networks(g *config.Grant, before config.Grant) error {
 func (c *approveCmd) secrets(g *config.Grant, before config.Grant) error {
 	for name := range c.Secret {
 		if _, ok := g.Secrets[name]; !ok {
-			return usage("--secret %s: it is no secret of this grant", name)
+			return usage("--secret %s: it is no secret of this grant; see what the plugin asks for with wcron inspect %s", name, c.Job)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.Secrets)) {
@@ -144,7 +144,7 @@ func secretSource(text string) (config.SecretGrant, error) {
 func (c *approveCmd) dirs(g *config.Grant, before config.Grant) error {
 	for guest := range c.Dir {
 		if !slices.ContainsFunc(g.Dirs, func(d config.DirGrant) bool { return d.Guest == guest }) {
-			return usage("--dir %s: it is no folder of this grant", guest)
+			return usage("--dir %s: it is no folder of this grant; see what the plugin asks for with wcron inspect %s", guest, c.Job)
 		}
 	}
 	for i := range g.Dirs {
@@ -166,4 +166,35 @@ func (c *approveCmd) dirs(g *config.Grant, before config.Grant) error {
 		}
 	}
 	return nil
+}
+
+// nearby are the addresses that are not public and that hosts of a grant may lead to.
+func nearby(g config.Grant) (list []string) {
+	for _, h := range g.HTTP {
+		var networks []string
+		for _, n := range h.Networks {
+			networks = append(networks, n.String())
+		}
+		if len(networks) > 0 {
+			list = append(list, fmt.Sprintf("%s may lead to %s", h.Host, strings.Join(networks, ", ")))
+		}
+	}
+	return list
+}
+
+// places is what a grant says beyond its request: addresses that are not public, and where secrets and folders are.
+func places(g config.Grant) []string {
+	list := nearby(g)
+	for _, name := range slices.Sorted(maps.Keys(g.Secrets)) {
+		switch s := g.Secrets[name]; {
+		case s.Env != "":
+			list = append(list, fmt.Sprintf("secret %s is the variable %s of the host", name, s.Env))
+		case s.File != "":
+			list = append(list, fmt.Sprintf("secret %s is in %s", name, s.File))
+		}
+	}
+	for _, d := range g.Dirs {
+		list = append(list, fmt.Sprintf("folder %s is %s", d.Guest, d.Host))
+	}
+	return list
 }

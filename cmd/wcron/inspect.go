@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -246,16 +247,21 @@ func (v *inspected) printImports(a *app) {
 	if len(v.Imports) == 0 {
 		fmt.Fprintln(a.stdout, "  nothing")
 	}
-	for i := 0; i < len(v.Imports); {
-		from := v.Imports[i].Module
-		var names []string
-		for ; i < len(v.Imports) && v.Imports[i].Module == from; i++ {
-			name := v.Imports[i].Name
-			if needs := v.Imports[i].Needs; needs != "" {
-				name += " (needs request." + needs + ")"
-			}
-			names = append(names, name)
+	var modules []string
+	names := map[string][]string{}
+	for _, i := range v.Imports {
+		if names[i.Module] == nil {
+			modules = append(modules, i.Module)
 		}
-		fmt.Fprintf(a.stdout, "  %s: %s\n", printable(from), printable(strings.Join(names, ", ")))
+		name := i.Name
+		if i.Needs != "" {
+			name += " (needs request." + i.Needs + ")"
+		}
+		if !slices.Contains(names[i.Module], name) { // linkers import some twice
+			names[i.Module] = append(names[i.Module], name)
+		}
+	}
+	for _, from := range modules {
+		fmt.Fprintf(a.stdout, "  %s: %s\n", printable(from), printable(strings.Join(names[from], ", ")))
 	}
 }
