@@ -22,7 +22,7 @@ type Function struct {
 	Params int    // blocks that it takes, up to 16; each may be none, which is nil
 	Free   bool   // every job may call it; otherwise Grants.Calls of the job must name it
 
-	// Call answers with a block, nil for none. Its error is a value for the guest, with its text: see docs/plugins.md. A
+	// Call answers with a block, nil for none. Its error is a value for the guest, with its text: see docs/calls.md. A
 	// panic ends the run as host_fault. It must neither keep nor change the arguments, and return when ctx ends; one that
 	// does not is left behind, and its answer goes nowhere.
 	Call func(ctx context.Context, run RunInfo, args [][]byte) ([]byte, error)
@@ -65,10 +65,13 @@ func Functions(own []Function) ([]sandbox.Function, error) {
 		if strings.HasPrefix(f.Name, "wcron_") {
 			return nil, fmt.Errorf("function %s: names that begin with wcron_ are the host's own; choose another", f.Name)
 		}
+		if f.Params < 0 {
+			return nil, fmt.Errorf("function %s: it has %d parameters, which no function has", f.Name, f.Params)
+		}
 		if f.Call == nil {
 			return nil, fmt.Errorf("function %s: Call is required", f.Name)
 		}
-		list = append(list, sandbox.Function{Name: f.Name, Params: slices.Repeat([]sandbox.Kind{optional}, max(f.Params, 0)), Result: optional})
+		list = append(list, sandbox.Function{Name: f.Name, Params: slices.Repeat([]sandbox.Kind{optional}, f.Params), Result: optional})
 	}
 	return list, nil
 }
@@ -138,7 +141,7 @@ func onBlock(f func(ctx context.Context, request []byte) ([]byte, error)) sandbo
 // embedded calls a function of the embedder's.
 func (d *Door) embedded(ctx context.Context, f Function, args []sandbox.Arg) (sandbox.Answer, error) {
 	if !f.Free && !slices.Contains(d.Grants.Calls, f.Name) {
-		why := fmt.Sprintf("the function %s is not granted to this job", f.Name)
+		why := fmt.Sprintf("the function %s is not granted to this job; name it in the Calls of its Grants", f.Name)
 		return sandbox.Answer{Block: failure(NotGranted, why), Note: d.refuse(why)}, nil
 	}
 	blocks := make([][]byte, len(args))

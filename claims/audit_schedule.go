@@ -12,7 +12,8 @@ import (
 // The next due time is advanced with each slot that is recorded. So each time of the schedule later than the anchor and earlier
 // than the next due time is on record once, whether the job was paused, disabled or removed meanwhile; and no other time is.
 // Without a next due time (the schedule is exhausted, or its repeats are used up) this holds up to the latest slot. Times before
-// the anchor belong to an earlier schedule, which is not known any more.
+// the anchor belong to an earlier schedule, which is not known any more, and so may those up to what was settled when the clock was
+// behind it.
 func (a *auditor) schedule(ctx context.Context, r reading) ([]Finding, error) {
 	j := r.job
 	if j.Name == "" {
@@ -80,6 +81,9 @@ type walk struct {
 
 func newWalk(ctx context.Context, r reading, next func(time.Time) time.Time, steps int64) *walk {
 	w := &walk{ctx: ctx, job: r.job, next: next, from: r.job.Anchor, end: r.job.Next}
+	if r.job.Settled.After(w.from) {
+		w.from = r.job.Settled
+	}
 	rows := slices.DeleteFunc(slices.Clone(r.slots), func(row SlotRow) bool { return row.Slot.Kind != Scheduled })
 	slices.SortFunc(rows, func(x, y SlotRow) int { return x.Slot.At.Compare(y.Slot.At) })
 	var total int64

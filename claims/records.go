@@ -19,6 +19,7 @@ type Job struct {
 	NotBefore  time.Time // the schedule has no times before this one; zero: no bound
 	NotAfter   time.Time // nor after this one; zero: no bound
 	Anchor     time.Time // since when this schedule is in force
+	Settled    time.Time // slots up to here are of an earlier schedule: the latest on record when this one came into force, if later than Anchor; zero: none
 	Next       time.Time // next due time; zero: none
 	Paused     bool
 	PausedAt   time.Time // begin of the present or latest pause

@@ -92,7 +92,11 @@ type History interface {
 //   - the same Schedule, Timezone, NotBefore and NotAfter: Next and Anchor stay as they are;
 //   - another one of these: Anchor = now, Next = First; what the earlier schedule had due by now is recorded as Passed says if that
 //     begins with the job's Next, and else the one due time that is known as missed;
-//   - another Definition: a disabled job is enabled.
+//   - another Definition: a disabled job is enabled;
+//   - a job that is done, and Repeat is more than its repeats or 0: it goes on, with Anchor = now and Next = First;
+//   - one that is not, and has had Repeat repeats: it is done, and what waits of its schedule is skipped, as with the Final of its last one.
+//
+// Where Anchor is set and the clock is behind slots of the job that are on record, Settled is the latest of these.
 //
 // A name that another source holds is taken over by the source that puts it last.
 type Put struct {
@@ -102,11 +106,12 @@ type Put struct {
 	Timezone   string
 	NotBefore  time.Time // see Job
 	NotAfter   time.Time
+	Repeat     int64     // limit of slots that count; 0: none
 	First      time.Time // first time of the schedule after now, with now as its anchor; zero: none
 	Passed     []Passed  // what became of the slots of the earlier schedule that are due by now: see Abandoned
 }
 
-// Passed is a sequence of slots of the schedule that had no run.
+// Passed is a sequence of slots of the schedule that had no run. One whose first and last slots are on record already changes nothing.
 type Passed struct {
 	Verdict Verdict // Missed or Skipped
 	By      Policy  // whose decision it was; not kept
@@ -155,7 +160,7 @@ type Claim struct {
 	Overlap    OverlapPolicy // empty: skip
 	Queue      int           // queue: how many slots of the job may wait
 	IfReplaced string        // replace: reason with which what waits is skipped in favour of this slot
-	Repeat     int64         // limit of slots that count; 0: none. While those of open claims may reach it, a slot of the schedule is Busy and nothing changes
+	Repeat     int64         // limit of slots that count; 0: none. While those that have begun may reach it, a slot of the schedule is Busy and nothing changes
 }
 
 // GivesUp tells whether the claim gives up pending work.

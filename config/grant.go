@@ -62,7 +62,7 @@ func grantKeys() []tableKey[Grant] {
 			func(g *Grant) *[]HTTPGrant { return &g.HTTP }),
 		in("secrets", named(tables(secretGrantKeys(), oneSource), maxRules, "letters, digits and _", checkSecretName),
 			func(g *Grant) *map[string]SecretGrant { return &g.Secrets }),
-		in("state", sizes(false, KiB, GiB), func(g *Grant) *Size { return &g.State }).without(quote(DefaultState.String())),
+		in("state", sizes(false, KiB, maxState), func(g *Grant) *Size { return &g.State }).without(quote(DefaultState.String())),
 		in("dir", lists(tables(dirGrantKeys(), nil), maxRules, "write [[jobs.NAME.grant.dir]] on a line of its own and the keys below it",
 			func(a, b DirGrant) string { return twice(a.Guest, b.Guest) }), func(g *Grant) *[]DirGrant { return &g.Dirs }),
 		in("emit", pointed(tables(emitGrantKeys(), nil)), func(g *Grant) **EmitGrant { return &g.Emit }),
@@ -183,6 +183,43 @@ func (g *Grant) resolve(dir string) {
 	for i := range g.Dirs {
 		at(&g.Dirs[i].Host)
 	}
+}
+
+// ParseGrant reads the grant of a job: the table [grant], as in a file of jobs.d, or [jobs.NAME.grant], as [EncodeGrant] writes it, and
+// nothing else. Relative paths in it stay as they are. Problems are reported under file; the error is then an [*Error].
+func ParseGrant(file string, src []byte, job string) (*Grant, error) {
+	var out problems
+	var found *Grant
+	if doc := parse(file, src, maxFile, &out); doc != nil {
+		remedy := "write the table [grant] alone, or what wcron grants export prints for job " + job
+		found = findGrant(doc.top(), job, remedy)
+		if found == nil && len(out.list) == 0 {
+			out.add(Problem{File: file, What: "there is no grant in it", Remedy: remedy})
+		}
+	}
+	if err := out.err(); err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+func findGrant(at value, job, remedy string) (found *Grant) {
+	entries, _ := at.table()
+	for _, e := range entries {
+		switch {
+		case e.name == "grant" && at.path != "jobs":
+			if g, ok := tables(grantKeys(), nil).read(e.value); ok {
+				found = &g
+			}
+		case e.name == "jobs" && at.path == "", at.path == "jobs" && e.name == job:
+			found = findGrant(e.value, job, remedy)
+		case at.path == "jobs":
+			e.failKey("this is the grant of another job", remedy)
+		default:
+			e.failKey("it is no part of a grant", remedy)
+		}
+	}
+	return found
 }
 
 // EncodeGrant is the grant as tables of a host file, for the job of that name; without a name, as tables of the job's own file in jobs.d.

@@ -134,7 +134,7 @@ func secretRequestKeys() []tableKey[SecretRequest] {
 
 func stateRequestKeys() []tableKey[StateRequest] {
 	return []tableKey[StateRequest]{
-		in("size", sizes(false, KiB, GiB), func(r *StateRequest) *Size { return &r.Size }).needed(),
+		in("size", sizes(false, KiB, maxState), func(r *StateRequest) *Size { return &r.Size }).needed(),
 		in("reason", reasons(), func(r *StateRequest) *string { return &r.Reason }),
 	}
 }

@@ -65,7 +65,7 @@ func TestGuestsThroughTheDoor(t *testing.T) {
 			run := runs[len(runs)-1]
 			want := []string{
 				"Turin", "played", `{"error":{"code":"not_granted"`, "abab", `{"error":{"code":"failed","message":"a gave something bad"}}`,
-				`{"error":{"code":"not_granted","message":"the function secretly is not granted to this job"}}`, "{}",
+				`{"error":{"code":"not_granted","message":"the function secretly is not granted to this job; name it in the Calls of its Grants"}}`, "{}",
 				`{"error":{"code":"bad_request"`, `{"error":{"code":"not_granted"`, "info: said",
 			}
 			at := r.output(run)

@@ -107,7 +107,7 @@ func (j *job) next(after time.Time) time.Time {
 // Registration is what the ledger is told of a job that is added, or changed, at now. An error is that of its schedule.
 func (j Job) Registration(now time.Time) (claims.Put, error) {
 	p := claims.Put{
-		Name: j.Name, Definition: j.definition(), Timezone: j.Timezone,
+		Name: j.Name, Definition: j.definition(), Timezone: j.Timezone, Repeat: max(j.Repeat, 0),
 		NotBefore: j.NotBefore.UTC().Truncate(time.Millisecond), NotAfter: j.NotAfter.UTC().Truncate(time.Millisecond),
 	}
 	spec, err := j.spec(now)

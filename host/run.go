@@ -285,6 +285,7 @@ func (l *loop) after(r *run, e Event, done claims.Finalized) {
 	if j := l.jobs[r.def.Name]; j != nil && j.running[r.token.RunID] == r {
 		delete(j.running, r.token.RunID)
 		l.setRow(j, done.Job)
+		l.revive(j)
 		if j.row.Disabled != "" && e.ExitCode != nil && *e.ExitCode == claims.ExitDisable {
 			l.h.emit(Event{Kind: JobDisabled, Job: r.def.Name, RunID: r.token.RunID, Reason: j.row.Disabled})
 		}

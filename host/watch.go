@@ -51,6 +51,7 @@ func (l *loop) changed(c claims.Changes) {
 		if j := l.jobs[row.Name]; j != nil {
 			l.setRow(j, row)
 			l.reclaim(j)
+			l.revive(j)
 		} else if !l.first && row.Source == l.h.cfg.Source && row.Removed.IsZero() {
 			strange = append(strange, row.Name)
 		}
@@ -70,6 +71,14 @@ func (l *loop) changed(c claims.Changes) {
 			}
 			r.kill(why)
 		}
+	}
+}
+
+// revive registers a job again that is done by a limit which is not its own any more: it was raised while the run that used it up
+// was under way.
+func (l *loop) revive(j *job) {
+	if j.row.Done && j.row.Removed.IsZero() && j.puts == 0 && (j.def.Repeat <= 0 || j.row.Repeats < j.def.Repeat) {
+		l.register([]*job{j})
 	}
 }
 

@@ -14,6 +14,7 @@ type Access struct {
 	Request config.Request // of the version in use; of a job that waits or is denied: of the one that is there
 	Allowed Allowed        // what a run may do; nothing of a job that does not run
 	Denied  []Ask          // requested and not allowed
+	Idle    []Ask          // granted by the operator's own table and not requested, so that it has no effect
 	From    string         // whose word that is: "nobody's: …", "host file:…" or who approved or denied it; "": nobody has said anything yet
 	At      time.Time      // when; zero: not known
 	Update  *Update        // the version in the folder, where the one in use is an earlier one
@@ -88,6 +89,9 @@ func meet(req config.Request, grant config.Grant, caps config.Caps) Allowed {
 	}
 	if req.State != nil {
 		a.State = int64(min(req.State.Size, max(grant.State, config.DefaultState)))
+		if caps.State > 0 {
+			a.State = min(a.State, int64(max(caps.State, config.DefaultState)))
+		}
 	}
 	for _, r := range req.Dirs {
 		i := slices.IndexFunc(grant.Dirs, func(g config.DirGrant) bool { return g.Guest == r.Guest })
@@ -246,6 +250,34 @@ func Whole(req config.Request) config.Grant {
 // Refused is what of a request a grant does not give under the caps.
 func Refused(req config.Request, grant config.Grant, caps config.Caps) []Ask {
 	return meet(req, grant, caps).refused(req)
+}
+
+// idle is what of a grant is of no use to a request.
+func idle(req config.Request, g config.Grant) []Ask {
+	var out []Ask
+	useless := func(part config.Grant) {
+		if a := meet(req, part, config.Caps{}); len(a.HTTP)+len(a.Secrets)+len(a.Dirs)+len(a.Emit) == 0 && a.State <= int64(config.DefaultState) {
+			out = append(out, Given(part)...)
+		}
+	}
+	for _, h := range g.HTTP {
+		useless(config.Grant{HTTP: []config.HTTPGrant{h}})
+	}
+	if g.State > config.DefaultState {
+		useless(config.Grant{State: g.State})
+	}
+	if g.Emit != nil {
+		for _, job := range g.Emit.Jobs {
+			useless(config.Grant{Emit: &config.EmitGrant{Jobs: []string{job}}})
+		}
+	}
+	for _, d := range g.Dirs {
+		useless(config.Grant{Dirs: []config.DirGrant{d}})
+	}
+	for _, name := range sortedKeys(g.Secrets) {
+		useless(config.Grant{Secrets: map[string]config.SecretGrant{name: g.Secrets[name]}})
+	}
+	return out
 }
 
 // Given is what a grant consists of, in words.

@@ -63,13 +63,16 @@ func (r *records) unknown() error {
 	return nil
 }
 
+// LedgerProblem is the File of the problem that what was decided could not be read.
+const LedgerProblem = "the ledger"
+
 const remedyLedger = "let the state folder be one that wcron may use"
 
 func (r *records) problems() []config.Problem {
 	if r.err == nil {
 		return nil
 	}
-	return []config.Problem{{File: "the ledger", What: fmt.Sprintf("what was approved is not known: %v", r.err),
+	return []config.Problem{{File: LedgerProblem, What: fmt.Sprintf("what was approved is not known: %v", r.err),
 		Remedy: remedyLedger + "; what was known before goes on"}}
 }
 

@@ -212,9 +212,10 @@ func TestUnknownCallsAreRefused(t *testing.T) {
 	e := callEngine(t)
 	i64 := []asm.Type{asm.TypeI64}
 	for want, wasm := range map[string][]byte{
-		"(wcron_emit)":           importing(UserModule, "wcron_emit", i64, i64),
-		"(http_request)":         importing(EnvModule, "http_request", []asm.Type{asm.TypeI64, asm.TypeI64}, i64),
-		"with another signature": importing(UserModule, "wcron_state", nil, i64),
+		"(wcron_emit)":   importing(UserModule, "wcron_emit", i64, i64),
+		"(http_request)": importing(EnvModule, "http_request", []asm.Type{asm.TypeI64, asm.TypeI64}, i64),
+		"with another signature than this host gives it: as () -> i64, and here it is (i64) -> i64": importing(UserModule, "wcron_state", nil, i64),
+		"as (i64, i64), and here it is (i64) -> i64":                                                importing(EnvModule, "alloc", []asm.Type{asm.TypeI64, asm.TypeI64}, nil),
 	} {
 		_, err := e.Compile(context.Background(), wasm)
 		var me *ModuleError

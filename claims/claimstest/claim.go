@@ -17,6 +17,7 @@ func claimScenarios() []scenario {
 		{"StaleNext", claimStale},
 		{"Paused", claimPaused},
 		{"Done", claimDone},
+		{"RepeatIsEdited", claimRepeatEdited},
 		{"BusySkips", claimBusy},
 		{"BusyAfterAddedAgain", claimBusyAddedAgain},
 		{"Lanes", claimLanes},
@@ -181,10 +182,55 @@ func claimDone(w *world) {
 	item := w.item(w.job("a"))
 	item.Slot = claims.ScheduledSlot("a", w.now.Add(time.Minute))
 	w.claimed(alpha, item, claims.Stale)
-	f := w.put(def("a", period, w.now))[0]
-	if !f.Done || !f.Next.IsZero() {
-		w.Errorf("the same put revived a job that is done: %+v", f)
+	p := def("a", period, w.now)
+	p.Repeat = 2
+	if j := w.put(p)[0]; !j.Done || !j.Next.IsZero() {
+		w.Errorf("the same put revived a job that is done: %+v", j)
 	}
+}
+
+// A job that is done goes on when its limit is raised or taken away, from then on; one that has had as many as a lower limit is done.
+func claimRepeatEdited(w *world) {
+	w.minutely("a", "b")
+	put := func(name string, repeat int64) claims.Job {
+		p := def(name, period, w.now)
+		p.Repeat = repeat
+		return w.put(p)[0]
+	}
+	once := func(limit int64) claims.Job {
+		f := w.final(w.start(alpha, "a"), claims.OK)
+		f.Counts, f.Repeat = true, limit
+		return w.finalize(f, claims.Done)
+	}
+	if j := once(1); !j.Done {
+		w.Fatalf("job: %+v", j)
+	}
+	w.wait(time.Hour + time.Second)
+	j := put("a", 2)
+	if j.Done || !j.Anchor.Equal(w.now) || !j.Next.Equal(w.now.Add(time.Minute)) || j.Repeats != 1 {
+		w.Errorf("raised: %+v", j)
+	}
+	if j = once(2); !j.Done || j.Repeats != 2 {
+		w.Errorf("after the second: %+v", j)
+	}
+	if j = put("a", 0); j.Done || j.Next.IsZero() {
+		w.Errorf("without a limit: %+v", j)
+	}
+	once(0)
+	tok := w.claimed(alpha, w.queueing("a"), claims.Won).Token
+	w.claimed(alpha, w.queueing("a"), claims.Queued)
+	if j = put("a", 3); !j.Done || !j.Next.IsZero() {
+		w.Errorf("lowered: %+v", j)
+	}
+	w.pending(0)
+	f := w.final(tok, claims.Failed) // what runs ends as it would
+	f.Counts, f.Repeat, f.Retry = true, 3, w.now
+	w.finalize(f, claims.Done)
+	w.finish(w.claimed(alpha, w.pendingItem(w.pending(1)[0]), claims.Won).Token, claims.OK)
+	if j = put("b", 1); j.Done || j.Next.IsZero() {
+		w.Errorf("job with a limit that it has not reached: %+v", j)
+	}
+	w.verdict("a", map[claims.Verdict]int64{"ok": 4, claims.Skipped: 1})
 }
 
 func claimBusy(w *world) {

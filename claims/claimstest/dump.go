@@ -95,9 +95,9 @@ func jobLine(j claims.Job) string {
 	if j.Paused {
 		reason = j.Reason
 	}
-	return fmt.Sprintf("job %s of %s %s %q %s anchor %s next %s paused %v %s %q resumed %s disabled %q repeats %d failures %d done %v last %s %s %s skip %s %q within %s %s", j.Name, j.Source,
+	return fmt.Sprintf("job %s of %s %s %q %s anchor %s next %s paused %v %s %q resumed %s disabled %q repeats %d failures %d done %v last %s %s %s skip %s %q within %s %s settled %s", j.Name, j.Source,
 		j.Definition, j.Schedule, j.Timezone, at(j.Anchor), at(j.Next), j.Paused, at(j.PausedAt), reason, at(j.ResumedAt), j.Disabled, j.Repeats,
-		j.Failures, j.Done, j.LastRun, j.Last, at(j.LastEnded), at(j.SkipAt), j.SkipReason, at(j.NotBefore), at(j.NotAfter))
+		j.Failures, j.Done, j.LastRun, j.Last, at(j.LastEnded), at(j.SkipAt), j.SkipReason, at(j.NotBefore), at(j.NotAfter), at(j.Settled))
 }
 
 func at(t time.Time) string {

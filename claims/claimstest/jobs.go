@@ -14,6 +14,7 @@ func jobScenarios() []scenario {
 		{"PutAgainChangesNothing", putAgain},
 		{"PutOtherSchedule", putOtherSchedule},
 		{"PutOtherDefinitionEnables", putOtherDefinition},
+		{"PutWhileTheClockIsBehind", putBehind},
 		{"PutByOtherSource", putByOtherSource},
 		{"RemoveAndAddAgain", removeAndAdd},
 		{"RemoveSkipsPendingWork", removePending},
@@ -102,6 +103,51 @@ func putOtherDefinition(w *world) {
 		w.Errorf("row with another definition: %+v", j)
 	}
 	w.claimed(alpha, w.item(j), claims.Won)
+}
+
+// The clock goes back behind the job's slots, and the schedule is changed: the slots of the earlier one that are yet to come by the
+// clock are told from those of the new one, in whichever order they were recorded, and nothing runs twice.
+func putBehind(w *world) {
+	w.minutely("a", "b")
+	w.finish(w.start(alpha, "b"), claims.OK)
+	for range 5 {
+		w.finish(w.start(alpha, "a"), claims.OK)
+	}
+	last := w.now
+	w.wait(-4*time.Minute - 30*time.Second)
+	w.remove("b")
+	if j := w.put(def("b", "every 45s", w.now))[0]; !j.Settled.Equal(w.now.Add(30 * time.Second)) {
+		w.Errorf("job that was added again: %+v", j)
+	}
+	w.audit()
+	w.wait(30 * time.Second)
+	if j := w.job("a"); !j.Settled.IsZero() {
+		w.Errorf("nothing was changed: settled until %v", j.Settled)
+	}
+	if j := w.put(def("a", "every 1m30s", w.now))[0]; !j.Settled.Equal(last) || !j.Anchor.Equal(w.now) || !j.Next.Equal(w.now.Add(90*time.Second)) {
+		w.Errorf("row: %+v", j)
+	}
+	w.audit() // next is before what is on record
+	w.finish(w.start(alpha, "a"), claims.OK)
+	w.audit()
+	c := w.due("a") // a slot that was recorded by the earlier schedule, and those up to the next one passed over with it
+	if n := next(w.job("a"), c.Slot.At); c.Slot.At.After(last) || !n.After(last) {
+		w.Fatalf("the scenario tests nothing: %v, %v, %v", c.Slot.At, n, last)
+	}
+	w.wait(10 * time.Minute)
+	c.RunID, c.Next = "", next(w.job("a"), w.now)
+	p := claims.Passed{Verdict: claims.Missed, Reason: "late", First: c.Slot.At}
+	for t := c.From; !t.After(w.now); t = next(w.job("a"), t) {
+		p.Last, p.Count = t, p.Count+1
+	}
+	c.Passed = []claims.Passed{p}
+	w.claimed(alpha, c, claims.Passing)
+	w.audit()
+	w.finish(w.start(alpha, "a"), claims.OK)
+	if j := w.put(def("a", period, w.now))[0]; !j.Settled.IsZero() {
+		w.Errorf("the clock is right again: settled until %v", j.Settled)
+	}
+	w.finish(w.start(alpha, "a"), claims.OK)
 }
 
 func putByOtherSource(w *world) {

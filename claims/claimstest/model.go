@@ -111,22 +111,33 @@ func (m *Model) put(now time.Time, source string, p claims.Put) claims.Job {
 	was := j.Job
 	if !j.Removed.IsZero() {
 		j.Job = claims.Job{Name: p.Name, Seq: j.Seq, Born: j.Seq, Definition: p.Definition, Schedule: p.Schedule, Timezone: p.Timezone,
-			NotBefore: p.NotBefore, NotAfter: p.NotAfter, Anchor: now, Next: p.First, Rev: j.Rev, Lanes: j.Lanes}
+			NotBefore: p.NotBefore, NotAfter: p.NotAfter, Anchor: now, Settled: m.settled(p.Name, now), Next: p.First, Rev: j.Rev, Lanes: j.Lanes}
 	}
 	j.Source = source
+	done := p.Repeat > 0 && j.Repeats >= p.Repeat
+	if j.Done && !done {
+		j.Anchor, j.Settled, j.Next = now, m.settled(p.Name, now), p.First
+	}
 	if j.Schedule != p.Schedule || j.Timezone != p.Timezone || !j.NotBefore.Equal(p.NotBefore) || !j.NotAfter.Equal(p.NotAfter) {
-		if !j.Next.IsZero() && !j.Next.After(now) {
+		if !was.Next.IsZero() && !was.Next.After(now) {
 			passed := p.Passed
-			if len(passed) == 0 || !passed[0].First.Equal(j.Next) {
-				passed = []claims.Passed{{Verdict: claims.Missed, Reason: "the schedule changed", First: j.Next, Last: j.Next, Count: 1}}
+			if len(passed) == 0 || !passed[0].First.Equal(was.Next) {
+				passed = []claims.Passed{{Verdict: claims.Missed, Reason: "the schedule changed", First: was.Next, Last: was.Next, Count: 1}}
 			}
 			for _, r := range passed {
 				m.pass(j.Name, r)
 			}
 		}
 		j.Schedule, j.Timezone, j.Anchor, j.Next = p.Schedule, p.Timezone, now, p.First
-		j.NotBefore, j.NotAfter = p.NotBefore, p.NotAfter
+		j.NotBefore, j.NotAfter, j.Settled = p.NotBefore, p.NotAfter, m.settled(p.Name, now)
 	}
+	if done {
+		j.Next = time.Time{}
+		if !j.Done {
+			m.dropQueue(p.Name)
+		}
+	}
+	j.Done = done
 	if j.Definition != p.Definition {
 		j.Definition, j.Disabled = p.Definition, ""
 	}
@@ -134,6 +145,16 @@ func (m *Model) put(now time.Time, source string, p claims.Put) claims.Job {
 		m.changed(j)
 	}
 	return j.Job
+}
+
+// settled is the latest slot of a job's schedule on record that is later than now; zero: there is none.
+func (m *Model) settled(job string, now time.Time) (latest time.Time) {
+	for _, r := range m.slots {
+		if r.Slot.Job == job && r.Slot.Kind == claims.Scheduled && r.Until.After(now) && r.Until.After(latest) {
+			latest = r.Until
+		}
+	}
+	return latest
 }
 
 // Remove implements claims.Ledger.
@@ -274,8 +295,16 @@ func (m *Model) slot(s claims.Slot, v claims.Verdict, reason, run string) {
 	}
 }
 
+// pass records slots that had no run, by the first one's name, or by the last one's where the first is on record.
 func (m *Model) pass(job string, p claims.Passed) {
-	m.slots = append(m.slots, claims.SlotRow{Slot: claims.ScheduledSlot(job, p.First), Verdict: p.Verdict, Reason: p.Reason,
+	s := claims.ScheduledSlot(job, p.First)
+	if last := claims.ScheduledSlot(job, p.Last); m.recorded(s) {
+		if m.recorded(last) {
+			return
+		}
+		s.ID = last.ID
+	}
+	m.slots = append(m.slots, claims.SlotRow{Slot: s, Verdict: p.Verdict, Reason: p.Reason,
 		Count: p.Count, Until: p.Last})
 }
 

@@ -107,11 +107,11 @@ func (m *Model) claimDue(now time.Time, owner string, j *row, c claims.Claim) cl
 		return m.line(now, owner, j, c, holder)
 	case c.RunID == "":
 		return claims.Claimed{Status: claims.Passing}
+	case m.recorded(c.Slot): // the clock went back, and the schedule was changed: the slot has had its turn
+		return claims.Claimed{Status: claims.Passing}
 	case holder != "":
 		m.slot(c.Slot, claims.Skipped, c.IfBusy, "")
 		return claims.Claimed{Status: claims.Busy, Holder: holder}
-	case m.recorded(c.Slot): // the clock went back, and the schedule was changed: the slot has had its turn
-		return claims.Claimed{Status: claims.Passing}
 	}
 	return m.take(now, owner, j, c, claims.Pending{})
 }

@@ -70,7 +70,7 @@ func (m *Model) skipOlder(c claims.Claim) []claims.Pending {
 
 func (m *Model) dropQueue(job string) {
 	m.drop("no repeats are left", func(p claims.Pending) bool {
-		return p.Slot.Job == job && p.Slot.Kind == claims.Scheduled && p.Attempt == 1
+		return p.Slot.Job == job && p.Slot.Kind == claims.Scheduled && !m.counted(p.Slot)
 	})
 }
 
@@ -100,15 +100,24 @@ func (m *Model) held(j *row, c claims.Claim) bool {
 	return false
 }
 
-// usedUp tells whether the slots in flight that have not counted yet may use up the job's repeats.
+// counted tells whether a slot has counted toward its job's repeats.
+func (m *Model) counted(s claims.Slot) bool {
+	return slices.ContainsFunc(m.runs, func(r *claims.Run) bool { return r.Slot.ID == s.ID && r.Counted != nil && *r.Counted })
+}
+
+// usedUp tells whether the slots that have begun and have not counted yet may use up the job's repeats.
 func (m *Model) usedUp(j *row, c claims.Claim) bool {
 	if c.Repeat == 0 || c.Slot.Kind != claims.Scheduled || c.Attempt > 1 {
 		return false
 	}
 	n := int64(0)
 	for _, o := range m.open {
-		counted := slices.ContainsFunc(m.runs, func(r *claims.Run) bool { return r.Slot.ID == o.Slot.ID && r.Counted != nil && *r.Counted })
-		if o.Job == j.Name && !counted && o.Slot.Kind == claims.Scheduled && o.life == j.life {
+		if o.Job == j.Name && o.Slot.Kind == claims.Scheduled && o.life == j.life && !m.counted(o.Slot) {
+			n++
+		}
+	}
+	for _, p := range m.pending {
+		if p.Slot.Job == j.Name && p.Slot.Kind == claims.Scheduled && p.Attempt > 1 && !m.counted(p.Slot) && c.Overlap != claims.OverlapReplace {
 			n++
 		}
 	}

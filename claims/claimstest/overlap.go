@@ -27,6 +27,7 @@ func overlapScenarios() []scenario {
 		{"LanesAreOnRecord", lanesRecorded},
 		{"LanesAreNarrowed", lanesNarrowed},
 		{"LanesKeepToTheRepeats", lanesRepeat},
+		{"LanesKeepToTheRepeatsWithRetries", lanesRepeatRetried},
 	}
 }
 
@@ -456,4 +457,38 @@ func lanesRepeat(w *world) {
 		w.Errorf("job: %+v", j)
 	}
 	w.finish(manual, claims.OK)
+}
+
+// A slot whose guest never started takes the place of one that counts while it is to be tried again: what has come due meanwhile
+// begins only if there are repeats for both.
+func lanesRepeatRetried(w *world) {
+	for _, over := range []claims.OverlapPolicy{claims.OverlapAllow, claims.OverlapQueue, ""} {
+		name := "job" + string(over)
+		w.minutely(name)
+		with := func(c claims.Claim) claims.Claim {
+			c.Lanes, c.Repeat, c.Overlap, c.Queue = 3, 2, over, 3
+			return c
+		}
+		end := func(tok claims.Token, counts bool, retry time.Time) claims.Job {
+			f := w.final(tok, claims.Failed)
+			f.Counts, f.Repeat, f.Retry = counts, 2, retry
+			return w.finalize(f, claims.Done)
+		}
+		end(w.claimed(alpha, with(w.due(name)), claims.Won).Token, false, w.now.Add(time.Minute))
+		end(w.claimed(alpha, with(w.due(name)), claims.Won).Token, true, time.Time{})
+		before := w.job(name)
+		w.claimed(alpha, with(w.due(name)), claims.Busy)
+		if j := w.job(name); !j.Next.Equal(before.Next) || j.Done {
+			w.Errorf("%s: the slot waits until it is known: %+v", name, j)
+		}
+		again := with(w.pendingItem(w.pending(1)[0]))
+		if j := end(w.claimed(alpha, again, claims.Won).Token, true, w.now); !j.Done || j.Repeats != 2 {
+			w.Errorf("%s: %+v", name, j)
+		}
+		// The slot that has counted may be tried again all the same.
+		if j := end(w.claimed(alpha, with(w.pendingItem(w.pending(1)[0])), claims.Won).Token, true, time.Time{}); j.Repeats != 2 {
+			w.Errorf("%s: %+v", name, j)
+		}
+		w.verdict(name, map[claims.Verdict]int64{"failed": 2})
+	}
 }

@@ -12,6 +12,7 @@ import (
 func pruneScenarios() []scenario {
 	return []scenario{
 		{"KeepsNewestAndOpen", pruneRuns},
+		{"KeepsTheLatestClaimsWhateverTheClockSays", pruneClockBack},
 		{"ByBytes", pruneBytes},
 		{"KeepsUnfinishedSlots", pruneUnfinished},
 		{"NothingToDo", pruneNothing},
@@ -86,6 +87,29 @@ func pruneRuns(w *world) {
 	if p := w.prune(claims.Retain{Job: "a", Runs: 1}, claims.Retain{Job: "b", Runs: 2}); p != (claims.Pruned{}) {
 		w.Errorf("pruned twice: %+v", p)
 	}
+}
+
+// The newest runs are those that were claimed last, also by a clock that was set back between.
+func pruneClockBack(w *world) {
+	w.minutely("a")
+	w.wait(time.Hour)
+	var last claims.Token
+	for i := range 4 {
+		if i == 2 {
+			w.wait(-30 * time.Minute)
+		}
+		w.trigger("a", fmt.Sprint(i))
+		last = w.claimed(alpha, w.pendingItem(w.pending(1)[0]), claims.Won).Token
+		f := w.final(last, claims.OK)
+		f.State = []claims.StateWrite{setKey("n", fmt.Sprint(i))}
+		w.finalize(f, claims.Done)
+		w.wait(time.Second)
+	}
+	w.prune(claims.Retain{Job: "a", Runs: 1})
+	if runs := w.runs(claims.RunQuery{Job: "a"}); len(runs) != 1 || runs[0].RunID != last.RunID {
+		w.Errorf("kept %+v, the last one is %s", runs, last.RunID)
+	}
+	w.audit()
 }
 
 func pruneBytes(w *world) {

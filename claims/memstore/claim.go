@@ -81,7 +81,7 @@ func (l *ledger) claimDue(now time.Time, owner string, j *job, c claims.Claim) c
 		return claims.Claimed{Status: claims.Stale}
 	}
 	holder := j.holder(c.Lanes)
-	if c.RunID != "" && (holder != "" && c.IfBusy == "" && !waits || holder == "" && j.usedUp(c)) {
+	if c.RunID != "" && (holder != "" && c.IfBusy == "" && !waits || holder == "" && l.usedUp(j, c)) {
 		return claims.Claimed{Status: claims.Busy, Holder: holder}
 	}
 	known := j.slots.recorded(c.Slot)
@@ -97,11 +97,11 @@ func (l *ledger) claimDue(now time.Time, owner string, j *job, c claims.Claim) c
 		return l.line(now, owner, j, c, holder)
 	case c.RunID == "":
 		return claims.Claimed{Status: claims.Passing}
+	case known: // the clock went back, and the schedule was changed: the slot has had its turn
+		return claims.Claimed{Status: claims.Passing}
 	case holder != "":
 		l.settle(j, c.Slot, claims.Skipped, c.IfBusy)
 		return claims.Claimed{Status: claims.Busy, Holder: holder}
-	case known: // the clock went back, and the schedule was changed: the slot has had its turn
-		return claims.Claimed{Status: claims.Passing}
 	}
 	return l.take(now, owner, j, c, nil, "")
 }

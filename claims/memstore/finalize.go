@@ -145,7 +145,7 @@ func (l *ledger) close(now time.Time, o *flight, f claims.Final) {
 		j.Repeats++
 		if f.Repeat > 0 && j.Repeats >= f.Repeat {
 			j.Done, j.Next = true, time.Time{}
-			l.drop(j, "no repeats are left", func(p *claims.Pending) bool { return p.Queued() })
+			l.dropQueue(j)
 		}
 	}
 	if f.Disable != "" {

@@ -81,7 +81,7 @@ func (l *ledger) replace(now time.Time, j *job, slot claims.Slot) {
 // held tells whether pending work has to wait for something else than a lane.
 func (l *ledger) held(j *job, c claims.Claim) bool {
 	scheduled := c.Slot.Kind == claims.Scheduled
-	if scheduled && j.Paused || j.usedUp(c) {
+	if scheduled && j.Paused || l.usedUp(j, c) {
 		return true
 	}
 	if j.Paused || !c.Overlap.Waits() {
@@ -97,16 +97,33 @@ func (l *ledger) held(j *job, c claims.Claim) bool {
 	return scheduled && c.Attempt <= 1 && waiting[0].ID != c.Slot.ID
 }
 
-// usedUp tells whether the slots in flight that have not counted yet may use up the job's repeats.
-func (j *job) usedUp(c claims.Claim) bool {
+// dropQueue gives up what waits of a job that is done: its slots, and attempts of slots that have not counted.
+func (l *ledger) dropQueue(j *job) {
+	l.drop(j, "no repeats are left", func(p *claims.Pending) bool { return p.Slot.Kind == claims.Scheduled && !j.counted(p.Slot) })
+}
+
+// counted tells whether a slot has counted toward the job's repeats.
+func (j *job) counted(s claims.Slot) bool {
+	return slices.ContainsFunc(j.runs, func(r *run) bool { return r.Slot.ID == s.ID && r.Counted != nil && *r.Counted })
+}
+
+// usedUp tells whether the slots that have begun and have not counted yet may use up the job's repeats. What waits has begun when a
+// run of it has ended before its guest started, unless the claim takes its place.
+func (l *ledger) usedUp(j *job, c claims.Claim) bool {
 	if c.Repeat == 0 || c.Slot.Kind != claims.Scheduled || c.Attempt > 1 {
 		return false
 	}
 	n := int64(0)
 	for _, o := range j.open {
-		counted := slices.ContainsFunc(j.runs, func(r *run) bool { return r.Slot.ID == o.Slot.ID && r.Counted != nil && *r.Counted })
-		if !counted && o.Slot.Kind == claims.Scheduled && o.life == j.life {
+		if o.Slot.Kind == claims.Scheduled && o.life == j.life && !j.counted(o.Slot) {
 			n++
+		}
+	}
+	if c.Overlap != claims.OverlapReplace {
+		for _, p := range l.pending {
+			if p.Slot.Job == j.Name && p.Slot.Kind == claims.Scheduled && p.Attempt > 1 && !j.counted(p.Slot) {
+				n++
+			}
 		}
 	}
 	return n > 0 && j.Repeats+n >= c.Repeat

@@ -27,11 +27,19 @@ func newSlots() slots { return slots{own: map[string]*slot{}} }
 // recorded tells whether a slot of the schedule is on record, by itself or within a row that stands for several.
 func (s *slots) recorded(of claims.Slot) bool {
 	if of.At.After(s.latest) {
-		return false
+		return s.own[of.ID] != nil
 	}
 	return !of.At.After(s.forgotten) || slices.ContainsFunc(s.rows, func(r *slot) bool {
 		return r.Slot.Kind == of.Kind && (r.Slot.ID == of.ID || !of.At.Before(r.Slot.At) && !of.At.After(r.Until))
 	})
+}
+
+// settled is the last scheduled time on record if it is later than now; zero: it is not.
+func (s *slots) settled(now time.Time) time.Time {
+	if s.latest.After(now) {
+		return s.latest
+	}
+	return time.Time{}
 }
 
 func (s *slots) add(r *slot) {
@@ -63,8 +71,16 @@ func (l *ledger) settle(j *job, of claims.Slot, v claims.Verdict, reason string)
 
 // pass records slots that had no run.
 func (l *ledger) pass(j *job, p claims.Passed) {
+	of := claims.ScheduledSlot(j.Name, p.First)
+	if j.slots.recorded(of) {
+		last := claims.ScheduledSlot(j.Name, p.Last)
+		if j.slots.recorded(last) {
+			return
+		}
+		of.ID = last.ID
+	}
 	j.slots.add(&slot{n: l.next(), SlotRow: claims.SlotRow{
-		Slot: claims.ScheduledSlot(j.Name, p.First), Verdict: p.Verdict, Reason: p.Reason, Count: p.Count, Until: p.Last,
+		Slot: of, Verdict: p.Verdict, Reason: p.Reason, Count: p.Count, Until: p.Last,
 	}})
 	l.forgetSlots(j)
 }

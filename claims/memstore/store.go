@@ -150,17 +150,29 @@ func (l *ledger) put(now time.Time, source string, p claims.Put) claims.Job {
 	if !j.Removed.IsZero() {
 		j.Job = claims.Job{
 			Name: p.Name, Seq: j.Seq, Born: j.Seq, Definition: p.Definition, Schedule: p.Schedule, Timezone: p.Timezone, NotBefore: p.NotBefore,
-			NotAfter: p.NotAfter, Anchor: now, Next: p.First, Rev: j.Rev, Lanes: j.Lanes,
+			NotAfter: p.NotAfter, Anchor: now, Settled: j.slots.settled(now), Next: p.First, Rev: j.Rev, Lanes: j.Lanes,
 		}
 	}
 	j.Source = source
+	due, done := j.Next, p.Repeat > 0 && j.Repeats >= p.Repeat
+	if j.Done && !done {
+		j.Anchor, j.Settled, j.Next = now, j.slots.settled(now), p.First
+	}
 	if j.Schedule != p.Schedule || j.Timezone != p.Timezone || !j.NotBefore.Equal(p.NotBefore) || !j.NotAfter.Equal(p.NotAfter) {
-		if !j.Next.IsZero() && !j.Next.After(now) {
-			l.giveUp(j, p.Passed)
+		j.Settled = j.slots.settled(now)
+		if !due.IsZero() && !due.After(now) {
+			l.giveUp(j, due, p.Passed)
 		}
 		j.Schedule, j.Timezone, j.Anchor, j.Next = p.Schedule, p.Timezone, now, p.First
 		j.NotBefore, j.NotAfter = p.NotBefore, p.NotAfter
 	}
+	if done {
+		if !j.Done {
+			l.dropQueue(j)
+		}
+		j.Next = time.Time{}
+	}
+	j.Done = done
 	if j.Definition != p.Definition {
 		j.Definition, j.Disabled = p.Definition, ""
 	}
@@ -171,9 +183,9 @@ func (l *ledger) put(now time.Time, source string, p claims.Put) claims.Job {
 }
 
 // giveUp records the slots of a schedule that is given up.
-func (l *ledger) giveUp(j *job, passed []claims.Passed) {
-	if len(passed) == 0 || !passed[0].First.Equal(j.Next) {
-		passed = []claims.Passed{{Verdict: claims.Missed, Reason: "the schedule changed before it ran", First: j.Next, Last: j.Next, Count: 1}}
+func (l *ledger) giveUp(j *job, due time.Time, passed []claims.Passed) {
+	if len(passed) == 0 || !passed[0].First.Equal(due) {
+		passed = []claims.Passed{{Verdict: claims.Missed, Reason: "the schedule changed before it ran", First: due, Last: due, Count: 1}}
 	}
 	for _, p := range passed {
 		l.pass(j, p)

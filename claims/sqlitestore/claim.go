@@ -108,7 +108,7 @@ func (t *tx) claimDue(now time.Time, owner string, it *claims.Claim, job *jobRow
 		}
 	}
 	for _, p := range it.Passed {
-		if err := t.pass(job.Name, p); err != nil {
+		if err := t.pass(job, p); err != nil {
 			return a, err
 		}
 	}
@@ -120,11 +120,8 @@ func (t *tx) claimDue(now time.Time, owner string, it *claims.Claim, job *jobRow
 		if err = t.line(now, it, job, lane < 0, &a); a.Status == claims.Won && err == nil {
 			return t.win(now, owner, it, job, lane, a)
 		}
-	case lane < 0:
-		a.Status = claims.Busy
-		err = t.pass(job.Name, skip(it.Slot.At, it.IfBusy))
 	default:
-		if a.Status, err = t.begin(it.Slot); a.Status == claims.Won {
+		if a.Status, err = t.take(it, job, lane); a.Status == claims.Won {
 			return t.win(now, owner, it, job, lane, a)
 		}
 	}
@@ -140,13 +137,16 @@ func (j *jobRow) forbids(slot time.Time) bool {
 	return j.Paused || j.Disabled != "" || !j.SkipAt.IsZero() && same(j.SkipAt, slot)
 }
 
-// begin records a due slot. It is Passing when it is recorded already: the schedule was changed back to a time that has had its run.
-func (t *tx) begin(slot claims.Slot) (claims.ClaimStatus, error) {
-	there, err := t.recorded(slot)
-	if there || err != nil {
+// take records a due slot: it is Won, or skipped as Busy without a lane. It is Passing when it is recorded already: the clock went
+// back, and the schedule was changed to one with a time that has had its turn.
+func (t *tx) take(it *claims.Claim, job *jobRow, lane int) (claims.ClaimStatus, error) {
+	if there, err := t.recorded(job, it.Slot); there || err != nil {
 		return claims.Passing, err
 	}
-	fresh, err := t.open(slot, nil, "")
+	if lane < 0 {
+		return claims.Busy, t.pass(job, skip(it.Slot.At, it.IfBusy))
+	}
+	fresh, err := t.open(it.Slot, nil, "")
 	if !fresh || err != nil {
 		return claims.Passing, err
 	}

@@ -5,7 +5,7 @@ package sqlitestore
 // A host that is at work when another program brings its store up to date claims nothing any more, and still has to finish what it
 // has begun. So meta.oldest names the lowest version whose programs may close runs: a step that they would spoil raises it.
 func migrations() []string {
-	return append([]string{schema1, schema2, schema3, schemaGrants, schemaPolicies}, nextSchema()...)
+	return append([]string{schema1, schema2, schema3, schemaGrants, schemaPolicies, schemaSettled}, nextSchema()...)
 }
 
 // Times are milliseconds since 1970 in UTC, 0 for none.
@@ -189,4 +189,9 @@ ALTER TABLE jobs ADD COLUMN not_after INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN skip_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN skip_reason TEXT NOT NULL DEFAULT '';
 ALTER TABLE jobs ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
+`
+
+// schemaSettled adds what tells slots of an earlier schedule from those of the present one, where the clock was behind them at the change.
+const schemaSettled = `
+ALTER TABLE jobs ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;
 `

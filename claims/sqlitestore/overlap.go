@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ncruces/go-sqlite3"
 	"github.com/wcron/wcron/claims"
 )
 
@@ -14,6 +13,8 @@ const (
 	cancelOpen    = `UPDATE claims SET cancel_at = ?2, cancel_by = ?3, cancel_cause = 'replaced' WHERE job = ?1 AND cancel_at = 0`
 	queryMayCount = `SELECT count(*) FROM claims WHERE job = ? AND seq > ? AND slot_kind = 'schedule'
 	AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.slot_id = claims.slot_id AND counted = 1)`
+	queryWillCount = `SELECT count(*) FROM pending JOIN slots USING (slot_id) WHERE pending.job = ? AND kind = 'schedule' AND attempt > 1
+	AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.slot_id = pending.slot_id AND counted = 1)`
 	reasonDone = "its repeat limit was reached before it ran"
 )
 
@@ -21,7 +22,7 @@ func scheduled(it *claims.Claim) bool { return it.Slot.Kind == claims.Scheduled 
 
 // line lets a slot that is due go ahead of those that wait or wait itself, by the claim's policy. Won: it is on record, and may start.
 func (t *tx) line(now time.Time, it *claims.Claim, job *jobRow, busy bool, a *claims.Claimed) error {
-	there, err := t.recorded(it.Slot)
+	there, err := t.recorded(job, it.Slot)
 	if there || err != nil {
 		a.Status = claims.Passing // it has had its turn
 		return err
@@ -34,13 +35,18 @@ func (t *tx) line(now time.Time, it *claims.Claim, job *jobRow, busy bool, a *cl
 		busy = busy || len(waiting) > 0
 		if busy && len(waiting) >= it.Queue {
 			a.Status = claims.Busy
-			return t.pass(job.Name, skip(it.Slot.At, it.IfBusy))
+			return t.pass(job, skip(it.Slot.At, it.IfBusy))
 		}
 	} else if a.Replaced, err = t.skipWaiting(it); err != nil {
 		return err
 	}
-	if a.Status, err = t.begin(it.Slot); err != nil || a.Status != claims.Won || !busy {
+	fresh, err := t.open(it.Slot, nil, "")
+	if a.Status = claims.Won; !fresh || err != nil {
+		a.Status = claims.Passing
 		return err
+	}
+	if !busy {
+		return nil
 	}
 	a.Status = claims.Queued
 	if _, err := t.exec(insertQueued, it.Slot.ID, job.Name, it.Slot.At, t.rev(), it.StandsFor); err != nil {
@@ -121,11 +127,18 @@ const (
 	queryRan       = `SELECT 1 FROM runs WHERE slot_id = ? LIMIT 1`
 )
 
-// dropQueue gives up the slots that wait of a job that is done.
+// dropQueue gives up what waits of a job that is done: its slots, and attempts of slots that have not counted.
 func (t *tx) dropQueue(job string) error {
-	waiting, err := t.queued(job)
+	waiting, err := t.waiting(job)
 	for _, p := range waiting {
-		if err == nil {
+		if err != nil {
+			break
+		}
+		counted := int64(0)
+		if !p.Queued() {
+			counted, err = t.number(queryCounted, p.Slot.ID)
+		}
+		if counted == 0 && err == nil {
 			err = t.skipPending(p, reasonDone)
 		}
 	}
@@ -159,13 +172,18 @@ func (t *tx) held(it *claims.Claim, job *jobRow) (bool, error) {
 	return scheduled(it) && it.Attempt <= 1 && waiting[0].Slot.ID != it.Slot.ID, nil
 }
 
-// usedUp tells whether the open claims of a job's schedule, whose slots may each count once, may reach its repeat limit: then no other slot of the
-// schedule may begin.
+// usedUp tells whether the slots of a job's schedule that have begun, and may each count once, may reach its repeat limit: then no
+// other slot of the schedule may begin. A slot whose guest has not started yet has begun, too, while an attempt of it waits, unless
+// the claim takes the place of what waits.
 func (t *tx) usedUp(it *claims.Claim, job *jobRow) (bool, error) {
 	if it.Repeat <= 0 || !scheduled(it) || it.Attempt > 1 {
 		return false, nil
 	}
-	var open int64
-	_, err := t.one(func(st *sqlite3.Stmt) { open = st.ColumnInt64(0) }, queryMayCount, job.Name, job.Born)
+	open, err := t.number(queryMayCount, job.Name, job.Born)
+	if err == nil && it.Overlap != claims.OverlapReplace {
+		var waiting int64
+		waiting, err = t.number(queryWillCount, job.Name)
+		open += waiting
+	}
 	return open > 0 && job.Repeats+open >= it.Repeat, err
 }

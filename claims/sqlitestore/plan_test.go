@@ -103,7 +103,7 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 	for _, query := range []string{
 		queryJob, queryRun, queryRev, queryChangedJobs, queryChangedPending, queryCancels, queryForeign, querySlotBefore,
 		queryPending, queryLanes, queryClaim, queryHeld, queryRunExists, querySlotInput, queryPendingOfJob, queryOwners,
-		queryPrefix, querySlotRuns, queryEnded, querySpan, queryOutput, queryAllPending, queryWaiting, queryMayCount, cancelOpen, deleteSlotByID, queryRan,
+		queryPrefix, querySlotRuns, queryEnded, querySpan, queryOutput, queryAllPending, queryWaiting, queryMayCount, queryWillCount, queryOwnSlot, queryCovered, querySettled, cancelOpen, deleteSlotByID, queryRan,
 		queryState, queryStateRev, queryAsked, queryChanged, deleteStateKey, deleteState, deleteGone, forgetGone,
 		updateJob, extendSlot, setVerdict, deletePending, deletePendingJob, deleteClaim, closeRun, noteLate, setCancel, setOutput,
 		deleteOutput, deleteRun, deleteSlot, renewOwner, leaveOwner, countLeft, deleteLeft, queryGrants, newerGrants, replaceGrant,

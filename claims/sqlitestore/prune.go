@@ -1,12 +1,14 @@
 package sqlitestore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -26,6 +28,7 @@ type victim struct {
 	job  string
 	kind string
 	size int64
+	seq  int64 // of its claim
 	file string
 }
 
@@ -69,23 +72,31 @@ func (s *Store) Prune(ctx context.Context, now time.Time, limits []claims.Retain
 	return sum, s.sweep(ctx, now)
 }
 
-const queryEnded = `SELECT run_id, slot_at, out_bytes, out_file, slot_kind FROM runs
-	WHERE job = ? AND outcome <> 'running' ORDER BY claimed_at DESC, id DESC`
+const queryEnded = `SELECT run_id, slot_at, out_bytes, out_file, slot_kind, seq FROM runs WHERE job = ? AND outcome <> 'running'`
 
-// victims finds a job's runs beyond the limits.
-func (c *conn) victims(l claims.Retain) (out []victim, err error) {
-	var runs, bytes int64
-	err = c.each(func(st *sqlite3.Stmt) error {
-		v := victim{run: st.ColumnText(0), at: st.ColumnInt64(1), size: st.ColumnInt64(2), file: st.ColumnText(3),
-			kind: st.ColumnText(4), job: l.Job}
-		runs++
-		bytes += v.size
-		if l.Runs > 0 && runs > l.Runs || l.Bytes > 0 && bytes > l.Bytes {
-			out = append(out, v)
-		}
+// victims finds a job's runs beyond the limits, oldest first, so that what is left has no gap whenever the process ends. They are in
+// the order of their claims, and not of the clock, which may have gone back.
+func (c *conn) victims(l claims.Retain) ([]victim, error) {
+	var all []victim
+	err := c.each(func(st *sqlite3.Stmt) error {
+		all = append(all, victim{run: st.ColumnText(0), at: st.ColumnInt64(1), size: st.ColumnInt64(2), file: st.ColumnText(3),
+			kind: st.ColumnText(4), seq: st.ColumnInt64(5), job: l.Job})
 		return nil
 	}, queryEnded, l.Job)
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(all, func(x, y victim) int { return cmp.Compare(x.seq, y.seq) })
+	var runs, bytes int64
+	n := len(all)
+	for ; n > 0; n-- {
+		runs++
+		bytes += all[n-1].size
+		if l.Runs > 0 && runs > l.Runs || l.Bytes > 0 && bytes > l.Bytes {
+			break
+		}
+	}
+	return all[:n], nil
 }
 
 const deleteRun = `DELETE FROM runs WHERE run_id = ? AND outcome <> 'running'`

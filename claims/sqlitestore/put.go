@@ -64,19 +64,26 @@ func (t *tx) put(now time.Time, source string, p claims.Put) (jobRow, error) {
 	if err != nil {
 		return row, err
 	}
+	settled, err := t.settled(p.Name, now)
+	if err != nil {
+		return row, err
+	}
 	if !row.exists() {
 		query, seq := updateJob, row.Seq
 		if row.Name == "" {
 			query = insertJob
 		}
 		row = jobRow{Job: claims.Job{Name: p.Name, Source: source, Seq: seq, Born: seq, Definition: p.Definition,
-			Schedule: p.Schedule, Timezone: p.Timezone, NotBefore: p.NotBefore, NotAfter: p.NotAfter, Anchor: now, Next: p.First,
+			Schedule: p.Schedule, Timezone: p.Timezone, NotBefore: p.NotBefore, NotAfter: p.NotAfter, Anchor: now, Settled: settled, Next: p.First,
 			Lanes: max(row.Lanes, 1)}, stateRev: row.stateRev}
 		return row, t.saveJob(&row, query)
 	}
-	due, changed := row.Next, row.other(p)
+	due, changed, done := row.Next, row.other(p), row.Done
 	if !row.put(now, source, p) {
 		return row, nil
+	}
+	if changed || done && !row.Done {
+		row.Settled = settled
 	}
 	if changed && !due.IsZero() && !due.After(now) {
 		passed := p.Passed
@@ -84,12 +91,23 @@ func (t *tx) put(now time.Time, source string, p claims.Put) (jobRow, error) {
 			passed = []claims.Passed{{Verdict: claims.Missed, Reason: reasonChanged, First: due, Last: due, Count: 1}}
 		}
 		for _, r := range passed {
-			if err := t.pass(p.Name, r); err != nil {
+			if err := t.pass(&row, r); err != nil {
 				return row, err
 			}
 		}
 	}
+	if row.Done && !done {
+		if err := t.dropQueue(p.Name); err != nil {
+			return row, err
+		}
+	}
 	return row, t.saveJob(&row, updateJob)
+}
+
+// settled is the latest slot of a job's schedule on record that is later than now; zero: there is none.
+func (t *tx) settled(job string, now time.Time) (time.Time, error) {
+	ms, err := t.number(querySettled, job, now)
+	return instant(ms), err
 }
 
 // other tells whether p has other times than the job.
@@ -101,9 +119,13 @@ func (j *jobRow) other(p claims.Put) bool {
 func (j *jobRow) put(now time.Time, source string, p claims.Put) bool {
 	before := j.Job
 	j.Source = source
-	if j.other(p) {
+	done := p.Repeat > 0 && j.Repeats >= p.Repeat
+	if j.other(p) || j.Done && !done {
 		j.Schedule, j.Timezone, j.Anchor, j.Next = p.Schedule, p.Timezone, now, p.First
 		j.NotBefore, j.NotAfter = p.NotBefore, p.NotAfter
+	}
+	if j.Done = done; done {
+		j.Next = time.Time{}
 	}
 	if j.Definition != p.Definition {
 		j.Definition, j.Disabled = p.Definition, ""

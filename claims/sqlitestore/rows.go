@@ -7,7 +7,7 @@ import (
 
 const jobColumns = `name, source, seq, definition, schedule, timezone, anchor, next_at, paused, paused_at, resumed_at, reason,
 	disabled, repeats, done, last_run, last_outcome, last_ended, removed_at, rev, born, lanes, state_rev,
-	not_before, not_after, skip_at, skip_reason, failures`
+	not_before, not_after, skip_at, skip_reason, failures, settled`
 
 // jobRow is a job as it is stored.
 type jobRow struct {
@@ -47,6 +47,7 @@ func scanJob(st *sqlite3.Stmt) jobRow {
 			SkipAt:     instant(st.ColumnInt64(25)),
 			SkipReason: st.ColumnText(26),
 			Failures:   st.ColumnInt64(27),
+			Settled:    instant(st.ColumnInt64(28)),
 		},
 		stateRev: st.ColumnInt64(22),
 	}
@@ -62,11 +63,11 @@ func (c *conn) job(name string) (jobRow, error) {
 }
 
 const (
-	insertJob = `INSERT INTO jobs (` + jobColumns + `) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
+	insertJob = `INSERT INTO jobs (` + jobColumns + `) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
 	updateJob = `UPDATE jobs SET source = ?2, seq = ?3, definition = ?4, schedule = ?5, timezone = ?6, anchor = ?7, next_at = ?8,
 	paused = ?9, paused_at = ?10, resumed_at = ?11, reason = ?12, disabled = ?13, repeats = ?14, done = ?15, last_run = ?16,
 	last_outcome = ?17, last_ended = ?18, removed_at = ?19, rev = ?20, born = ?21,
-	lanes = ?22, state_rev = ?23, not_before = ?24, not_after = ?25, skip_at = ?26, skip_reason = ?27, failures = ?28 WHERE name = ?1`
+	lanes = ?22, state_rev = ?23, not_before = ?24, not_after = ?25, skip_at = ?26, skip_reason = ?27, failures = ?28, settled = ?29 WHERE name = ?1`
 )
 
 // saveJob writes the whole row with this transaction's revision.
@@ -74,11 +75,12 @@ func (t *tx) saveJob(j *jobRow, query string) error {
 	j.Rev = t.rev()
 	_, err := t.exec(query, j.Name, j.Source, j.Seq, j.Definition, j.Schedule, j.Timezone, j.Anchor, j.Next, j.Paused, j.PausedAt,
 		j.ResumedAt, j.Reason, j.Disabled, j.Repeats, j.Done, j.LastRun, string(j.Last), j.LastEnded, j.Removed, j.Rev, j.Born, j.Lanes,
-		j.stateRev, j.NotBefore, j.NotAfter, j.SkipAt, j.SkipReason, j.Failures)
+		j.stateRev, j.NotBefore, j.NotAfter, j.SkipAt, j.SkipReason, j.Failures, j.Settled)
 	if err == nil {
 		j.Anchor, j.Next = instant(millis(j.Anchor)), instant(millis(j.Next)) // as they will be read
 		j.PausedAt, j.ResumedAt = instant(millis(j.PausedAt)), instant(millis(j.ResumedAt))
 		j.NotBefore, j.NotAfter, j.SkipAt = instant(millis(j.NotBefore)), instant(millis(j.NotAfter)), instant(millis(j.SkipAt))
+		j.Settled = instant(millis(j.Settled))
 		j.LastEnded, j.Removed = instant(millis(j.LastEnded)), instant(millis(j.Removed))
 	}
 	return err

@@ -8,10 +8,14 @@ import (
 )
 
 const (
-	// The newest row of the schedule at or before a time. Rows of one job do not overlap.
+	// The newest row of the schedule at or before a time. Rows of one job overlap only where its schedule was changed while the clock was
+	// behind them.
 	querySlotBefore = `SELECT id, slot_id, verdict, reason, until FROM slots
 	WHERE job = ? AND kind = 'schedule' AND at <= ? ORDER BY at DESC, id DESC LIMIT 1`
-	insertSlot = `INSERT INTO slots (slot_id, job, at, kind, verdict, reason, count, until, input, by) VALUES (?,?,?,?,?,?,?,?,?,?)
+	queryOwnSlot = `SELECT 1 FROM slots WHERE slot_id = ?`
+	queryCovered = `SELECT 1 FROM slots WHERE job = ?1 AND kind = 'schedule' AND at <= ?2 AND until >= ?2 LIMIT 1`
+	querySettled = `SELECT max(until) FROM slots WHERE job = ?1 AND kind = 'schedule' AND until > ?2`
+	insertSlot   = `INSERT INTO slots (slot_id, job, at, kind, verdict, reason, count, until, input, by) VALUES (?,?,?,?,?,?,?,?,?,?)
 	ON CONFLICT (slot_id) DO NOTHING`
 	extendSlot = `UPDATE slots SET count = count + ?2, until = ?3 WHERE id = ?1`
 	endOfTime  = int64(1<<63 - 1)
@@ -35,27 +39,47 @@ func (c *conn) slotBefore(job string, at int64) (m mark, found bool, err error) 
 }
 
 // recorded tells whether a slot of the schedule is there already, by itself or within a row that stands for several.
-func (c *conn) recorded(slot claims.Slot) (bool, error) {
-	m, found, err := c.slotBefore(slot.Job, millis(slot.At))
-	return found && (m.slot == slot.ID || m.until >= millis(slot.At)), err
+func (c *conn) recorded(job *jobRow, slot claims.Slot) (bool, error) {
+	at := millis(slot.At)
+	if !job.Settled.IsZero() {
+		n, err := c.number(queryOwnSlot, slot.ID)
+		if n == 0 && err == nil {
+			n, err = c.number(queryCovered, job.Name, at)
+		}
+		return n > 0, err
+	}
+	m, found, err := c.slotBefore(job.Name, at)
+	return found && (m.slot == slot.ID || m.until >= at), err
 }
 
 // pass records slots that had no run. They lengthen the row directly before them when that says the same.
-func (t *tx) pass(job string, p claims.Passed) error {
+func (t *tx) pass(job *jobRow, p claims.Passed) error {
 	p.Count = max(p.Count, 1)
 	if p.Last.Before(p.First) {
 		p.Last = p.First
 	}
-	m, found, err := t.slotBefore(job, endOfTime)
+	m, found, err := t.slotBefore(job.Name, endOfTime)
 	if err != nil {
 		return err
 	}
-	if found && m.verdict == p.Verdict && m.reason == p.Reason && m.until < millis(p.First) {
-		_, err := t.exec(extendSlot, m.id, p.Count, p.Last)
-		return err
+	slot := claims.ScheduledSlot(job.Name, p.First)
+	switch {
+	case !found || m.until < millis(p.First):
+		if found && m.verdict == p.Verdict && m.reason == p.Reason {
+			_, err := t.exec(extendSlot, m.id, p.Count, p.Last)
+			return err
+		}
+	default: // the clock was behind, and the schedule was changed
+		if there, err := t.recorded(job, slot); err != nil {
+			return err
+		} else if there {
+			slot.ID = claims.ScheduledSlot(job.Name, p.Last).ID
+			if there, err = t.recorded(job, claims.ScheduledSlot(job.Name, p.Last)); there || err != nil {
+				return err
+			}
+		}
 	}
-	slot := claims.ScheduledSlot(job, p.First)
-	_, err = t.exec(insertSlot, slot.ID, job, p.First, string(slot.Kind), string(p.Verdict), p.Reason, p.Count, p.Last, []byte(nil), "")
+	_, err = t.exec(insertSlot, slot.ID, job.Name, p.First, string(slot.Kind), string(p.Verdict), p.Reason, p.Count, p.Last, []byte(nil), "")
 	return err
 }
 

@@ -2,6 +2,7 @@ package sqlitestore
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,6 +70,53 @@ func TestStoreOfVersion1(t *testing.T) {
 	audit()
 }
 
+// A store of version 5 goes on as it was: what ran ends, what waits starts, and a job that is done takes a higher limit.
+func TestStoreOfVersion5(t *testing.T) {
+	s := open(t, older(t, "version5.sql"))
+	begun := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	now := begun.Add(6*time.Minute + 30*time.Second)
+	audit := func() {
+		t.Helper()
+		found, err := claims.Audit(t.Context(), s, claims.AuditOptions{Now: now, Occurrences: func(claims.Job) (func(time.Time) time.Time, error) {
+			return func(after time.Time) time.Time { return after.Truncate(time.Minute).Add(time.Minute) }, nil
+		}})
+		if err != nil || len(found) > 0 {
+			t.Fatalf("audit: %+v %v", found, err)
+		}
+	}
+	audit()
+	rows, err := s.Jobs(t.Context())
+	if err != nil || len(rows) != 2 || !rows[0].Settled.IsZero() || !rows[0].Next.Equal(begun.Add(7*time.Minute)) || rows[0].Lanes != 2 || !rows[1].Done {
+		t.Fatalf("jobs: %+v %v", rows, err)
+	}
+	open, err := s.Open(t.Context())
+	if err != nil || len(open) != 1 {
+		t.Fatalf("open: %+v %v", open, err)
+	}
+	f := final(open[0].Token, claims.OK, now)
+	f.State, f.Counts = []claims.StateWrite{{Key: "cursor", Value: []byte("8")}}, true
+	if got := finalize(t, s, now, f)[0]; got.Status != claims.Done || got.Job.Repeats != 3 {
+		t.Fatalf("%+v", got)
+	}
+	waits, err := s.Pending(t.Context())
+	if err != nil || len(waits) != 2 {
+		t.Fatalf("pending: %+v %v", waits, err)
+	}
+	for i, p := range waits {
+		id := fmt.Sprintf("run-1%d", i)
+		got := claim(t, s, now, claims.Claim{Slot: p.Slot, Attempt: p.Attempt, RunID: id})[0]
+		if got.Status != claims.Won || p.Slot.Kind == claims.Manual && string(got.Input) != `{"n":1}` {
+			t.Fatalf("%+v", got)
+		}
+		finalize(t, s, now, final(got.Token, claims.OK, now))
+	}
+	put := claims.Put{Name: "thrice", Definition: "def-2", Schedule: "* * * * *", Timezone: "UTC", Repeat: 3, First: begun.Add(7 * time.Minute)}
+	if rows, err := s.Put(t.Context(), now, "folder", []claims.Put{put}); err != nil || rows[0].Done || !rows[0].Next.Equal(put.First) {
+		t.Fatalf("%+v %v", rows, err)
+	}
+	audit()
+}
+
 // Every later version is reached from a store without tables by the steps alone.
 func TestStepsMakeTheSchema(t *testing.T) {
 	texts := func(dir string) (all string) {
@@ -87,11 +135,14 @@ func TestStepsMakeTheSchema(t *testing.T) {
 		}
 		return all
 	}
-	fresh, grown := filepath.Join(t.TempDir(), "state"), older(t, "version1.sql")
+	fresh := filepath.Join(t.TempDir(), "state")
 	open(t, fresh)
-	open(t, grown)
-	if a, b := texts(fresh), texts(grown); a != b || !strings.Contains(a, "table state") {
-		t.Errorf("a new store has\n%s\na migrated one\n%s", a, b)
+	for _, fixture := range []string{"version1.sql", "version5.sql"} {
+		grown := older(t, fixture)
+		open(t, grown)
+		if a, b := texts(fresh), texts(grown); a != b || !strings.Contains(a, "table state") {
+			t.Errorf("a new store has\n%s\none made from %s\n%s", a, fixture, b)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"os/signal"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/alecthomas/kong"
 
@@ -170,11 +173,37 @@ func (a *app) fail(err error) int {
 	return code
 }
 
-// emit prints one JSON object on a line of its own.
+// emit prints one JSON object on a line of its own. What a terminal would obey is escaped.
 func (a *app) emit(v any) error {
-	enc := json.NewEncoder(a.stdout)
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := a.stdout.Write(escaped(line.Bytes()))
+	return err
+}
+
+// escaped is JSON in which characters that do not show as themselves, which stand in texts alone, are written as escapes.
+func escaped(line []byte) []byte {
+	hidden := func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
+	if !bytes.ContainsFunc(line, hidden) {
+		return line
+	}
+	var out bytes.Buffer
+	for _, r := range string(line) {
+		switch {
+		case !hidden(r):
+			out.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&out, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&out, `\u%04x`, r)
+		}
+	}
+	return out.Bytes()
 }
 
 // locate finds the host file. A configuration that is not there is an error of usage.

@@ -47,7 +47,7 @@ const (
 // Help implements kong.HelpProvider.
 func (*execCmd) Help() string {
 	return "Runs a module as a job of it would run, once and outside of any schedule: in the same sandbox, with the settings of its manifest unless a flag " +
-		"says otherwise. What the manifest requests is not given, unless --grant says so: then HTTP, secrets and folders are real, and what it would start is told. No host and no ledger is involved: the job's state is empty at the begin and gone at the end, and nothing is granted: what needs a grant is refused. Of a configuration, what -c names and no other counts: its limits, compile_timeout and compile_memory.\n\n" +
+		"says otherwise. What the manifest requests is not given, unless --grant says so: then HTTP, secrets and folders are real, and what it would start is told. No host and no ledger is involved: the job's state is empty at the begin and gone at the end. Of a configuration, what -c names and no other counts: its limits, compile_timeout and compile_memory.\n\n" +
 		"Exit codes: the guest's own (255 if it is more); 124 its deadline passed; 134 it trapped; 137 it was killed, also by ctrl-C; " +
 		"2 the command line is wrong or the file is no module that can run; 3 wcron could not serve it. " +
 		"With --json: 0 if the outcome is ok, 1 otherwise, and 2 as above."

@@ -54,7 +54,7 @@ func (*grantsListCmd) Run(ctx context.Context, a *app) error {
 			if d.At != nil {
 				when = relative(*d.At, a.now())
 			}
-			t.row(d.Job, version, cell{d.Decision, outcomeColour(d.Decision)}, when, d.By, strings.Join(plugins.Words(plugins.Given(d.Granted)), "; "))
+			t.row(d.Job, version, cell{d.Decision, outcomeColour(d.Decision)}, when, d.By, strings.Join(append(plugins.Words(plugins.Given(d.Granted)), nearby(d.Granted)...), "; "))
 		}
 		a.write(t)
 		return nil

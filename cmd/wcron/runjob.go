@@ -249,11 +249,11 @@ func (w *waiter) newRuns(ctx context.Context) (last *admin.Run, err error) {
 }
 
 func (w *waiter) follow(ctx context.Context, id string) error {
-	out := w.a.stdout
+	out, end := w.a.forPeople()
 	if w.a.json {
 		out = io.Discard
 	}
-	if err := w.ledger.Output(ctx, id, true, out); err != nil {
+	if err := errors.Join(w.ledger.Output(ctx, id, true, out), end()); err != nil {
 		return err
 	}
 	runs, err := w.ledger.Runs(ctx, claims.RunQuery{RunID: id})
