@@ -66,6 +66,11 @@ func (c *approveCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
+		for _, d := range plugins.Meet(r.Requested, r.Granted, config.Caps{}).Dirs {
+			if why := plugins.Reserved(source.Snapshot().File, d); why != "" {
+				return usage("--dir %s=%s: %s; name another folder", d.Guest, d.Host, why)
+			}
+		}
 		denied := plugins.Refused(r.Requested, r.Granted, source.Snapshot().File.Caps)
 		if !a.json {
 			showDenied(a, denied)
