@@ -77,8 +77,12 @@ func (b *builder) decide(job, module string, p *plugin, operator *layer) decisio
 		return d
 	}
 	d.state, d.reason = Pending, "it waits for approval: it asks for "+asText(Asks(req))
-	if harmless(req) {
+	switch {
+	case !harmless(req):
+	case b.file.AutoApprove == config.ApproveNone:
 		d.reason = "it waits for approval: auto_approve is " + quoteWord(b.file.AutoApprove)
+	default:
+		d.reason = "it waits for approval: on_update is " + quoteWord(b.file.OnUpdate)
 	}
 	d.remedy = "see it with wcron inspect " + job + ", then run wcron approve " + job + " or wcron deny " + job
 	return b.earlier(job, earlier, mine, d)

@@ -205,6 +205,11 @@ func TestOnUpdateAsk(t *testing.T) {
 	w.is(s.step(), Active, one, `on_update is "ask"`)
 	w.text("wcron.toml", "")
 	w.is(s.step(), Active, two, "")
+	// Without the bytes of the version before the reason is still the true one.
+	three := w.version("three")
+	w.text("wcron.toml", "on_update = \"ask\"\n")
+	w.must(os.RemoveAll(w.path("content")))
+	w.is(w.opened(l).step(), Pending, three, `on_update is "ask"; the version that was approved before cannot go on`)
 }
 
 func TestSidecarThatAsksForMore(t *testing.T) {

@@ -74,7 +74,7 @@ func nest(t *testing.T, dir string, depth int) {
 
 // What lies deeply is counted like everything else, in a time that grows with how much it is, and not with its square.
 func TestFolderQuotaIsCountedQuickly(t *testing.T) {
-	const depth = 2000
+	const depth = 1500
 	dir := t.TempDir()
 	nest(t, dir, depth)
 	root, err := os.OpenRoot(dir)

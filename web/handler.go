@@ -63,7 +63,7 @@ var (
 )
 
 // page makes a page of what show returns, or of its error.
-func (d *dashboard) page(show func(ctx context.Context, r *http.Request) (view, error)) http.HandlerFunc {
+func (d *dashboard) page(show func(ctx context.Context, r *http.Request, c clock) (view, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case d.pages <- struct{}{}:
@@ -74,14 +74,18 @@ func (d *dashboard) page(show func(ctx context.Context, r *http.Request) (view, 
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), askTime)
 		defer cancel()
-		v, err := show(ctx, r)
-		if err == nil {
-			v.Status, err = d.status(ctx)
-		}
+		s, err := d.API.Status(ctx)
 		if err != nil {
 			d.fail(w, err)
 			return
 		}
+		c := d.clock(s)
+		v, err := show(ctx, r, c)
+		if err != nil {
+			d.fail(w, err)
+			return
+		}
+		v.Status = statusOf(s, c)
 		render(w, http.StatusOK, v)
 	}
 }

@@ -65,7 +65,7 @@ type runLine struct {
 }
 
 // job shows a job.
-func (d *dashboard) job(ctx context.Context, r *http.Request) (view, error) {
+func (d *dashboard) job(ctx context.Context, r *http.Request, c clock) (view, error) {
 	q := r.URL.Query()
 	slotsFrom, err := readCursor(q.Get("slots"))
 	if err != nil {
@@ -75,7 +75,7 @@ func (d *dashboard) job(ctx context.Context, r *http.Request) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
-	j, c, err := d.find(ctx, r.PathValue("name"))
+	j, err := d.find(ctx, r.PathValue("name"))
 	if err != nil {
 		return view{}, err
 	}

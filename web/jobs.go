@@ -44,8 +44,8 @@ type running struct {
 }
 
 // jobs shows the jobs by name.
-func (d *dashboard) jobs(ctx context.Context, r *http.Request) (view, error) {
-	all, c, err := d.list(ctx)
+func (d *dashboard) jobs(ctx context.Context, r *http.Request, c clock) (view, error) {
+	all, err := d.API.Jobs(ctx)
 	if err != nil {
 		return view{}, err
 	}
@@ -69,27 +69,17 @@ func (d *dashboard) jobs(ctx context.Context, r *http.Request) (view, error) {
 	return view{Name: "jobs", Title: "Jobs", Live: true, Body: v}, nil
 }
 
-// list is all jobs, and the clock to show them by.
-func (d *dashboard) list(ctx context.Context) ([]admin.Job, clock, error) {
-	s, err := d.API.Status(ctx)
-	if err != nil {
-		return nil, clock{}, err
-	}
-	jobs, err := d.API.Jobs(ctx)
-	return jobs, d.clock(s), err
-}
-
 // find is one job of the list.
-func (d *dashboard) find(ctx context.Context, name string) (admin.Job, clock, error) {
-	all, c, err := d.list(ctx)
+func (d *dashboard) find(ctx context.Context, name string) (admin.Job, error) {
+	all, err := d.API.Jobs(ctx)
 	if err != nil {
-		return admin.Job{}, c, err
+		return admin.Job{}, err
 	}
 	i := slices.IndexFunc(all, func(j admin.Job) bool { return j.Job == name })
 	if i < 0 {
-		return admin.Job{}, c, fmt.Errorf("%w: no job is called %q; it may have been removed, and its runs are then found by their ids", errNothing, clip(name))
+		return admin.Job{}, fmt.Errorf("%w: no job is called %q; it may have been removed, and its runs are then found by their ids", errNothing, clip(name))
 	}
-	return all[i], c, nil
+	return all[i], nil
 }
 
 func lineOf(j admin.Job, c clock) jobLine {
@@ -183,19 +173,24 @@ func (d *dashboard) inFlight(ctx context.Context, j admin.Job, c clock) (list []
 		if len(runs) == 0 || runs[0].EndedAt != nil {
 			continue
 		}
-		at := running{ID: id, Since: c.at(runs[0].ClaimedAt)}
-		at.Since.Rel = c.since(runs[0].ClaimedAt)
-		for _, p := range j.Progress {
-			if p.RunID != id {
-				continue
-			}
-			at.Text = clip(p.Text)
-			if p.Percent != nil {
-				percent := min(max(*p.Percent, 0), 100)
-				at.Percent, at.Shown = &percent, fmt.Sprintf("%.0f %%", percent)
-			}
-		}
-		list = append(list, at)
+		list = append(list, progressOf(runs[0], j, c))
 	}
 	return list, nil
+}
+
+// progressOf is a run in flight with what it has told, which its job knows.
+func progressOf(r admin.Run, j admin.Job, c clock) running {
+	out := running{ID: r.RunID, Since: c.at(r.ClaimedAt)}
+	out.Since.Rel = c.since(r.ClaimedAt)
+	for _, p := range j.Progress {
+		if p.RunID != r.RunID {
+			continue
+		}
+		out.Text = clip(p.Text)
+		if p.Percent != nil {
+			percent := min(max(*p.Percent, 0), 100)
+			out.Percent, out.Shown = &percent, fmt.Sprintf("%.0f %%", percent)
+		}
+	}
+	return out
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -23,28 +24,15 @@ type runView struct {
 }
 
 // run shows a run.
-func (d *dashboard) run(ctx context.Context, req *http.Request) (view, error) {
+func (d *dashboard) run(ctx context.Context, req *http.Request, c clock) (view, error) {
 	r, err := d.oneRun(ctx, req.PathValue("id"))
 	if err != nil {
 		return view{}, err
 	}
-	all, c, err := d.list(ctx)
-	if err != nil {
-		return view{}, err
-	}
 	v := runView{ID: r.RunID, Job: clip(r.Job), Outcome: outcomeOf(r), Reason: text(r.Reason), Events: eventsOf(r, c), Facts: runFacts(r)}
-	for _, j := range all {
-		if j.Job != r.Job || r.EndedAt != nil {
-			continue
-		}
-		list, err := d.inFlight(ctx, j, c)
-		if err != nil {
+	if r.EndedAt == nil {
+		if v.Now, err = d.now(ctx, r, c); err != nil {
 			return view{}, err
-		}
-		for _, one := range list {
-			if one.ID == r.RunID {
-				v.Now = &one
-			}
 		}
 	}
 	attempts, err := d.API.Runs(ctx, admin.RunQuery{Slot: r.Slot, Limit: maxAttempts})
@@ -58,6 +46,18 @@ func (d *dashboard) run(ctx context.Context, req *http.Request) (view, error) {
 	}
 	v.Output = d.print(ctx, r)
 	return view{Name: "run", Title: "Run " + short(r.RunID) + " of " + v.Job, Live: r.EndedAt == nil, Body: v}, nil
+}
+
+// now is how far a run is; nil: its job is not there any more.
+func (d *dashboard) now(ctx context.Context, r admin.Run, c clock) (*running, error) {
+	j, err := d.find(ctx, r.Job)
+	if errors.Is(err, errNothing) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return new(progressOf(r, j, c)), nil
 }
 
 // oneRun finds a run by its id or a prefix of it that no other run has.

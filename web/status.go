@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"time"
 
 	"github.com/wcron/wcron/admin"
@@ -38,13 +37,8 @@ func (d *dashboard) clock(s admin.Status) clock {
 	return clock{d.Now(), zone}
 }
 
-// status asks who works on the ledger.
-func (d *dashboard) status(ctx context.Context) (*status, error) {
-	s, err := d.API.Status(ctx)
-	if err != nil {
-		return nil, err
-	}
-	c := d.clock(s)
+// statusOf says who works on the ledger.
+func statusOf(s admin.Status, c clock) *status {
 	out := &status{AsOf: c.at(c.now), Zone: clip(s.Timezone), Instance: text(s.Instance)}
 	for _, why := range s.NotReady {
 		out.NotReady = append(out.NotReady, clip(why))
@@ -62,7 +56,7 @@ func (d *dashboard) status(ctx context.Context) (*status, error) {
 			This: s.Instance != nil && h.Instance == *s.Instance, Reason: text(h.Reason),
 		})
 	}
-	return out, nil
+	return out
 }
 
 // loadTexts says how busy a host is.

@@ -3,6 +3,8 @@ package sqlitestore
 import (
 	"archive/tar"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -149,16 +151,18 @@ func (s *Store) backup(ctx context.Context, to io.Writer, also []string) (int64,
 		}
 	}
 	for _, digest := range modules(append(has.approved, also...)) {
-		err := ctx.Err()
-		if err == nil {
-			err = add(modulesDir+"/"+digest+moduleExt, filepath.Join(s.dir, modulesDir, digest+moduleExt))
+		path := filepath.Join(s.dir, modulesDir, digest+moduleExt)
+		if is, err := fileDigest(path); err != nil || is != digest {
+			continue // a decision outlives the bytes that nobody needs any more; damaged ones nobody can use
 		}
-		switch {
-		case err == nil:
-			end.Modules++
-		case !errors.Is(err, fs.ErrNotExist): // a decision outlives the bytes that nobody needs any more
+		err := errors.Join(ctx.Err(), add(modulesDir+"/"+digest+moduleExt, path))
+		if errors.Is(err, fs.ErrNotExist) { // swept meanwhile
+			continue
+		}
+		if err != nil {
 			return 0, err
 		}
+		end.Modules++
 	}
 	text, err := json.Marshal(end)
 	if err != nil {
@@ -175,6 +179,27 @@ func (s *Store) backup(ctx context.Context, to io.Writer, also []string) (int64,
 func modules(list []string) []string {
 	slices.Sort(list)
 	return slices.DeleteFunc(slices.Compact(list), func(s string) bool { return len(s) != 64 || strings.Trim(s, "0123456789abcdef") != "" })
+}
+
+// fileDigest is the SHA-256 of a plain file.
+func fileDigest(path string) (string, error) {
+	info, err := os.Lstat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fs.ErrInvalid
+	}
+	if err != nil {
+		return "", err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // copyDB copies the database as of one moment, by a connection of its own.

@@ -192,6 +192,9 @@ func unpack(file, to string) error {
 		}
 		have.Bytes += h.Size
 		if modulePath.MatchString(h.Name) { // it is new here: what nobody needs goes by its age
+			if is, err := fileDigest(path); err != nil || is+moduleExt != filepath.Base(path) {
+				return notWhole("%s is damaged", h.Name)
+			}
 			have.Modules++
 			continue
 		}

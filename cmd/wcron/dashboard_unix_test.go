@@ -129,3 +129,19 @@ func TestDashboardIsNotPublic(t *testing.T) {
 	contains(t, h.at(exitUsage, "serve"), `dashboard.listen: "0.0.0.0:0" is no loopback address`, `write "127.0.0.1:0"`)
 	contains(t, h.at(exitBad, "check"), `is no loopback address`)
 }
+
+// The progress of a run is in the list, for people and for programs.
+func TestListShowsProgress(t *testing.T) {
+	t.Parallel()
+	h := newHome(t, "drain_timeout = \"1ms\"\n")
+	h.drop("mover", guest.Calling(guest.ThenClock, guest.Call{Function: "wcron_progress", Request: `{"percent":41.6,"text":"two\nof five\u001b[31m"}`}),
+		"schedule = \"@reboot\"\ntimeout = \"5m\"\noutput = \"8MiB\"\n")
+	p := h.serve()
+	h.await("progress in the list", func() bool { return strings.Contains(h.at(0, "list"), "42% two of five") })
+	contains(t, h.at(0, "list"), "mover running @reboot 42% two of five")
+	if strings.Contains(h.at(0, "list"), "\x1b[31m") {
+		t.Error("the text of the progress colours the terminal")
+	}
+	contains(t, h.at(0, "list", "--json"), `"percent":41.6,"text":"two of five`)
+	p.stop()
+}

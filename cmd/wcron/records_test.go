@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +14,30 @@ import (
 	"github.com/wcron/wcron/internal/guest"
 	"github.com/wcron/wcron/plugins"
 )
+
+// decisionList stands for a ledger.
+type decisionList []claims.Grant
+
+func (l decisionList) Grants(context.Context, int64) ([]claims.Grant, int64, error) {
+	return l, int64(len(l)), nil
+}
+
+func (decisionList) Grant(context.Context, time.Time, []claims.Grant) error { return nil }
+
+// A decision that cannot be read lets its own version not run, and keeps no other job from running.
+func TestUnreadableDecisionIsNoApproval(t *testing.T) {
+	read := recordsOf(decisionList{
+		{Job: "a", Plugin: "a.wasm", Digest: "1", Decision: claims.Approved, Requested: "{}", Granted: `{"http":3}`, By: "ann"},
+		{Job: "b", Plugin: "b.wasm", Digest: "2", Decision: claims.Approved, Requested: "{}", Granted: "{}", By: "ann"},
+	})
+	list, rev, err := read(0)
+	if err != nil || rev != 2 || len(list) != 2 || !list[1].Approved {
+		t.Fatalf("%+v %d %v", list, rev, err)
+	}
+	if r := list[0]; r.Approved || r.Digest != "1" || !strings.Contains(r.By, "cannot be read") || len(r.Granted.HTTP) > 0 {
+		t.Errorf("%+v", r)
+	}
+}
 
 // A denial between the look at the plugin folder and the record of what was accepted there stays.
 func TestAcceptedVersionGivesWayToADenial(t *testing.T) {

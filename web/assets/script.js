@@ -33,6 +33,14 @@
     were.slice(are.length).forEach((child) => child.remove());
     if (atEnd) old.scrollTop = old.scrollHeight;
   };
+  // follow moves a new output to its end once; patch keeps it there.
+  const followed = new WeakSet();
+  const follow = () => {
+    const all = document.querySelectorAll('main pre'), last = all[all.length - 1];
+    if (!last || followed.has(last)) return;
+    followed.add(last);
+    last.scrollTop = last.scrollHeight;
+  };
   const key = (node) => (node.getAttribute ? (node.getAttribute('data-key') || '') + ' ' + (node.id || '') : '');
 
   const ask = async () => {
@@ -48,6 +56,7 @@
       const fresh = part.id && page.getElementById(part.id);
       if (fresh) patch(part, fresh);
     }
+    follow();
     document.title = page.title;
     return page.body.dataset.wcron === 'live';
   };
@@ -73,6 +82,7 @@
   };
 
   if (document.body.dataset.wcron !== 'live') return;
+  follow();
   say('Live: brought up to date every 2 seconds.', false);
   document.addEventListener('visibilitychange', () => { if (!document.hidden && timer) turn(); });
   timer = setTimeout(turn, every);
