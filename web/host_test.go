@@ -66,7 +66,7 @@ func served(t *testing.T, jobs ...host.Job) admin.API {
 	eventually(t, "all jobs are compiled and registered", func() bool {
 		list, err := h.Status(t.Context())
 		for _, s := range list {
-			if s.State == host.Compiling || (s.Row.Name == "" && s.State != host.Broken) {
+			if s.State == host.Compiling || (s.Row.Name == "" && s.State != host.Pending) {
 				return false
 			}
 		}
@@ -98,7 +98,7 @@ func TestPagesOfAHost(t *testing.T) {
 		calls = append(calls, guest.Call{Function: "wcron_progress", Request: fmt.Sprintf(`{"percent":%d,"text":"<i>step</i> %d"}`, i/4, i), Nap: 20 * time.Millisecond})
 	}
 	api := served(t,
-		host.Job{Name: "broken", Module: host.Bytes(guest.Hello()), Broken: "it waits for approval; run wcron approve broken"},
+		host.Job{Name: "broken", Module: host.Bytes(guest.Hello()), Broken: "it waits for approval; run wcron approve broken", Withheld: host.Pending},
 		host.Job{Name: "fails", Module: host.Bytes(guest.Print("to <b>stdout</b>\n", "\x1b[31mto stderr\n", 3)), Schedule: "0 0 1 1 *", Timezone: "UTC"},
 		host.Job{Name: "moves", Module: host.Bytes(guest.Calling(guest.ThenReturn, calls...)), Timeout: time.Minute},
 		host.Job{Name: "resting", Module: host.Bytes(guest.Hello()), Schedule: "@every 1h"},
