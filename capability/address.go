@@ -104,7 +104,7 @@ func (r HTTPRule) judge(a netip.Addr) error {
 		}
 	}
 	if what := kindOf(a); what != "" {
-		return fmt.Errorf("the address %s is %s; if that is meant, grant it with networks = [%[3]q], or wcron approve --network %[4]s=%[3]s", a, what,
+		return fmt.Errorf("the address %s is %s; if that is meant, grant it with networks = [%[3]q], or wcron approve NAME --network %[4]s=%[3]s", a, what,
 			netip.PrefixFrom(a, a.BitLen()).String(), r.Host)
 	}
 	return nil

@@ -232,7 +232,8 @@ func builtByReadme(t *testing.T, dir string) []byte {
 	cmd.Dir = work
 	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
 	if strings.Contains(line, "rustc") { // the one with the target need not be the first on the path
-		cmd.Env = append(cmd.Env, "PATH=/usr/bin"+string(filepath.ListSeparator)+os.Getenv("PATH"))
+		path := "PATH=/usr/bin" + string(filepath.ListSeparator) + os.Getenv("PATH")
+		cmd.Env = append(cmd.Env, path, "WASI="+wasiTarget(t, path))
 	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", strings.TrimSpace(line), err, out)
@@ -246,6 +247,26 @@ func builtByReadme(t *testing.T, dir string) []byte {
 		t.Fatal(err)
 	}
 	return wasm
+}
+
+// wasiTarget is what the compiler of Rust calls WASI: before 1.78 it had another name.
+func wasiTarget(t *testing.T, path string) string {
+	t.Helper()
+	probe := filepath.Join(t.TempDir(), "probe.rs")
+	if err := os.WriteFile(probe, []byte("fn main() {}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var said []byte
+	for _, target := range []string{"wasm32-wasip1", "wasm32-wasi"} {
+		cmd := exec.Command(tool(t, "sh"), "-c", "rustc --target "+target+" -o probe.wasm probe.rs")
+		cmd.Dir, cmd.Env = filepath.Dir(probe), append(os.Environ(), path)
+		var err error
+		if said, err = cmd.CombinedOutput(); err == nil {
+			return target
+		}
+	}
+	missing(t, "install a Rust compiler for WASI (apt install rustc libstd-rust-dev-wasm32): %s", said)
+	return ""
 }
 
 // Programs that other people compiled do so as well. They are looked up below $WCRON_NPM; see examples/thirdparty.

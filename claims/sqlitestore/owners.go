@@ -75,9 +75,13 @@ func (s *Store) ownerLock(ctx context.Context, id string) (*flock.Flock, error) 
 	}
 }
 
+// mostReplaced is how often a lock file may be gone when it is taken: hosts that sweep take away those that nobody holds, and more than
+// one may do so at a time.
+const mostReplaced = 20
+
 // hold takes a lock at once or not at all, and remembers it. ErrBusy: somebody holds it.
 func (s *Store) hold(path string, lock *flock.Flock) (*flock.Flock, error) {
-	for range 3 {
+	for range mostReplaced {
 		ok, err := lock.TryLock()
 		if err != nil {
 			return nil, fmt.Errorf("lock %s: %w", path, err)
