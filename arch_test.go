@@ -35,8 +35,10 @@ var arrows = map[string][]string{
 	// floor 3
 	"admin":   {"host", "claims", "fingerprint", "output"}, // fingerprint: whether an owner lives, for list
 	"metrics": {"host"},
+	// floor 4
+	"web": {"admin"},
 	// floor 5
-	"cmd/wcron": {"admin", "capability", "claims", "claims/memstore", "claims/sqlitestore", "config", "fingerprint", "host", "internal/crontab", "internal/guest", "metrics", "output", "plugins", "sandbox", "sandbox/meter", "schedule"},
+	"cmd/wcron": {"admin", "capability", "claims", "claims/memstore", "claims/sqlitestore", "config", "fingerprint", "host", "internal/crontab", "internal/guest", "metrics", "output", "plugins", "sandbox", "sandbox/meter", "schedule", "web"},
 	// beside the house
 	"guest":               {"guest/internal/host"}, // for guests: they run in the sandbox, and bring the standard library alone
 	"guest/guesthttp":     {"guest"},
@@ -68,7 +70,7 @@ var bans = []struct {
 	reason  string
 }{
 	{"log/slog", []string{"host", "cmd/wcron"}, "below the host things are told by errors and events"},
-	{"net/http", []string{"admin", "capability", "guest/guesthttp"}, "two packages speak HTTP: the operator's API, and the door through which guests do; guesthttp has its names for guests"},
+	{"net/http", []string{"admin", "capability", "guest/guesthttp", "web"}, "three packages speak HTTP: the operator's API, the dashboard over it, and the door through which guests do; guesthttp has its names for guests"},
 	{"log", nil, "it writes to a global; use slog in host and cmd"},
 	{"os/signal", []string{"cmd/wcron"}, "signals belong to the program, never to a library"},
 	{"unsafe", []string{}, "no package of ours needs it"},

@@ -70,7 +70,7 @@ var mutants = []struct {
 		"if scheduled(it) && job.Paused {", "if scheduled(it) && job.Paused && it.Attempt > 1 {",
 		"./claims/sqlitestore", "TestConformance/Overlap"},
 	{"the queue goes on after the last repeat", "claims/sqlitestore/overlap.go",
-		"		if err == nil {\n			err = t.skipPending(p, reasonDone)", "		if err != nil {\n			err = t.skipPending(p, reasonDone)",
+		"		if counted == 0 && err == nil {", "		if counted > 0 && err == nil {",
 		"./claims/sqlitestore", "TestConformance/Overlap"},
 	{"replace ends nothing", "claims/sqlitestore/overlap.go",
 		"WHERE job = ?1 AND cancel_at = 0`", "WHERE job = ?1 AND cancel_at < 0`",

@@ -29,6 +29,12 @@ type API interface {
 	Output(ctx context.Context, runID string, follow bool, w io.Writer) error
 }
 
+// RunQuery says which runs are meant. It is the ledger's own.
+type RunQuery = claims.RunQuery
+
+// SlotQuery says which slots are meant. It is the ledger's own.
+type SlotQuery = claims.SlotQuery
+
 // Request is what an operator asks for. Fields that the kind does not use are ignored.
 type Request struct {
 	Kind   claims.RequestKind `json:"kind"`

@@ -83,7 +83,9 @@ func (d *Direct) jobStatus(def host.Job, row claims.Job) host.JobStatus {
 	case row.Disabled != "":
 		s.State, s.Reason = host.Disabled, row.Disabled
 	case def.Broken != "":
-		s.State, s.Reason = host.Broken, def.Broken
+		if s.State, s.Reason = host.Broken, def.Broken; def.Withheld != "" {
+			s.State = def.Withheld
+		}
 	case err != nil:
 		s.State, s.Reason = host.Broken, err.Error()
 	case row.Paused:
@@ -168,9 +170,6 @@ func (d *Direct) view(s host.JobStatus, source string, running map[string][]stri
 		return v // another set's job of that name
 	}
 	v.Access, v.Remedy = access, word(remedy)
-	if access != nil && access.State != Granted && s.State == host.Broken {
-		v.State = access.State
-	}
 	return v
 }
 

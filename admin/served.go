@@ -62,6 +62,9 @@ func (s *Served) Status(ctx context.Context) (Status, error) {
 		Running: load.Running, MaxRuns: load.MaxRuns, MemoryBytes: load.Memory, MemoryBudgetBytes: load.MemoryBudget, Draining: load.Draining,
 		Holders: []Holder{},
 	}
+	if w, ok := s.h.LedgerWait(); ok {
+		out.Load.LockWaits, out.Load.LockWaitMS = w.Waits, w.Total.Milliseconds()
+	}
 	for _, t := range load.Holders {
 		out.Load.Holders = append(out.Load.Holders, Holder{t.Job, t.RunID})
 	}

@@ -191,6 +191,8 @@ type Load struct {
 	MemoryBudgetBytes int64    `json:"memory_budget_bytes"` // 0: no limit
 	Draining          bool     `json:"draining"`
 	Holders           []Holder `json:"holders"`
+	LockWaits         int64    `json:"lock_waits"`   // for the ledger's lock, since the host was started
+	LockWaitMS        int64    `json:"lock_wait_ms"` // of all these
 }
 
 // Holder is a run that takes a run slot.

@@ -78,9 +78,14 @@ func kindOf(a netip.Addr) string {
 		return "no address"
 	case a.Is6() && !publicV6.Contains(a):
 		return "reserved"
+	case a.Is6() && isISATAP(a.As16()):
+		return "IPv4 in IPv6 (ISATAP)"
 	}
 	return ""
 }
+
+// isISATAP says whether the interface's part of an address names an IPv4 address, which a host that speaks it reaches there.
+func isISATAP(a [16]byte) bool { return a[8]&^0x02 == 0 && a[9] == 0 && a[10] == 0x5e && a[11] == 0xfe }
 
 // judge says whether a rule lets a request go to an address.
 func (r HTTPRule) judge(a netip.Addr) error {
@@ -99,7 +104,8 @@ func (r HTTPRule) judge(a netip.Addr) error {
 		}
 	}
 	if what := kindOf(a); what != "" {
-		return fmt.Errorf("the address %s is %s; if that is meant, grant it with networks = [%q]", a, what, netip.PrefixFrom(a, a.BitLen()))
+		return fmt.Errorf("the address %s is %s; if that is meant, grant it with networks = [%[3]q], or wcron approve --network %[4]s=%[3]s", a, what,
+			netip.PrefixFrom(a, a.BitLen()).String(), r.Host)
 	}
 	return nil
 }

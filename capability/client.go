@@ -43,7 +43,8 @@ type Response struct {
 
 // Client carries out exchanges. It is all by which a run reaches the network, so that one that records, or that answers from
 // records, is the only path. It must be safe for concurrent use, and return when ctx ends. An *AddressError and ErrTooLarge are
-// told apart from other errors.
+// told apart from other errors. Beside an error there may be a response: its body is what had come until then, which is not given to
+// the guest, and counts.
 type Client interface {
 	Do(ctx context.Context, e *Exchange) (*Response, error)
 }
@@ -106,13 +107,14 @@ func (c *NetClient) Do(ctx context.Context, e *Exchange) (*Response, error) {
 		return nil, fmt.Errorf("%w: it has %d bytes, and may have %d", ErrTooLarge, resp.ContentLength, e.MaxBody)
 	}
 	content, err := io.ReadAll(io.LimitReader(resp.Body, e.MaxBody+1))
+	come := &Response{Status: resp.StatusCode, Header: resp.Header, Body: content}
 	if err != nil {
-		return nil, err
+		return come, err
 	}
 	if int64(len(content)) > e.MaxBody {
-		return nil, fmt.Errorf("%w: it has more than the %d bytes that it may have", ErrTooLarge, e.MaxBody)
+		return come, fmt.Errorf("%w: it has more than the %d bytes that it may have", ErrTooLarge, e.MaxBody)
 	}
-	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: content}, nil
+	return come, nil
 }
 
 // transport is for one exchange: what it may connect to belongs to that exchange alone.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/wcron/wcron/sandbox"
 )
@@ -20,7 +22,7 @@ type Function struct {
 	Params int    // blocks that it takes, up to 16; each may be none, which is nil
 	Free   bool   // every job may call it; otherwise Grants.Calls of the job must name it
 
-	// Call answers with a block, nil for none. Its error is a value for the guest, with its text: see docs/plugins.md. A
+	// Call answers with a block, nil for none. Its error is a value for the guest, with its text: see docs/calls.md. A
 	// panic ends the run as host_fault. It must neither keep nor change the arguments, and return when ctx ends; one that
 	// does not is left behind, and its answer goes nowhere.
 	Call func(ctx context.Context, run RunInfo, args [][]byte) ([]byte, error)
@@ -63,10 +65,13 @@ func Functions(own []Function) ([]sandbox.Function, error) {
 		if strings.HasPrefix(f.Name, "wcron_") {
 			return nil, fmt.Errorf("function %s: names that begin with wcron_ are the host's own; choose another", f.Name)
 		}
+		if f.Params < 0 {
+			return nil, fmt.Errorf("function %s: it has %d parameters, which no function has", f.Name, f.Params)
+		}
 		if f.Call == nil {
 			return nil, fmt.Errorf("function %s: Call is required", f.Name)
 		}
-		list = append(list, sandbox.Function{Name: f.Name, Params: slices.Repeat([]sandbox.Kind{optional}, max(f.Params, 0)), Result: optional})
+		list = append(list, sandbox.Function{Name: f.Name, Params: slices.Repeat([]sandbox.Kind{optional}, f.Params), Result: optional})
 	}
 	return list, nil
 }
@@ -116,7 +121,9 @@ func (d *Door) Calls() map[string]sandbox.Call {
 		StateCall:          onBlock(d.State.Call),
 		EventCall:          onBlock(d.event),
 		ProgressCall:       onBlock(d.progress),
-		EmitCall:           onBlock(d.emit),
+		EmitCall: func(ctx context.Context, args []sandbox.Arg) (sandbox.Answer, error) {
+			return d.emit(ctx, args[0].Block)
+		},
 	}
 	for _, f := range d.Functions {
 		calls[f.Name] = func(ctx context.Context, args []sandbox.Arg) (sandbox.Answer, error) { return d.embedded(ctx, f, args) }
@@ -134,7 +141,7 @@ func onBlock(f func(ctx context.Context, request []byte) ([]byte, error)) sandbo
 // embedded calls a function of the embedder's.
 func (d *Door) embedded(ctx context.Context, f Function, args []sandbox.Arg) (sandbox.Answer, error) {
 	if !f.Free && !slices.Contains(d.Grants.Calls, f.Name) {
-		why := fmt.Sprintf("the function %s is not granted to this job", f.Name)
+		why := fmt.Sprintf("the function %s is not granted to this job; name it in the Calls of its Grants", f.Name)
 		return sandbox.Answer{Block: failure(NotGranted, why), Note: d.refuse(why)}, nil
 	}
 	blocks := make([][]byte, len(args))
@@ -167,13 +174,30 @@ func (d *Door) refuse(why string) string {
 	if len(d.Grants.Denied) > 0 {
 		why += "; requested and not granted: " + strings.Join(d.Grants.Denied, ", ")
 	}
-	why = d.http.redactText(why)
+	why = line(d.http.redactText(why))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.refusals) < maxRefusals && !slices.Contains(d.refusals, why) {
 		d.refusals = append(d.refusals, why)
 	}
 	return why
+}
+
+// maxLine bounds what people are told of a call, in bytes.
+const maxLine = 1000
+
+// line is a text for people: one line that prints, and not a long one, since a guest has a hand in it.
+func line(s string) string {
+	s = strings.Map(func(c rune) rune {
+		if c == utf8.RuneError || !unicode.IsPrint(c) {
+			return '?'
+		}
+		return c
+	}, s)
+	if len(s) > maxLine {
+		s = strings.ToValidUTF8(s[:maxLine-3], "") + "..."
+	}
+	return s
 }
 
 // Refusals is what the guest asked for and did not get, each once, with what to do about it. It may be called at any time.
@@ -219,3 +243,6 @@ func (d *Door) varSet(_ context.Context, args []sandbox.Arg) (sandbox.Answer, er
 
 // errNotJSON is what requests of the small calls are refused with.
 var errNotJSON = errors.New("the request must be one JSON object with known keys")
+
+// errNotUTF8 is what they are refused with where bytes would become others: two keys one, or an input what another job cannot read.
+var errNotUTF8 = errors.New("the request must be UTF-8")

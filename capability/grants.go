@@ -48,7 +48,7 @@ type Secret struct {
 	// Source says in words where the secret is, such as "file /run/token": another source is another grant. For comparing alone.
 	Source string
 
-	// Value reads the secret, once in a run at most, when it is first needed. Line breaks at its end are cut. The text of
+	// Value reads the secret, once in a run at most, when it is first needed. White space around it is cut. The text of
 	// its error goes into the run's output, so it must not hold the value.
 	Value func(ctx context.Context) (string, error)
 }

@@ -114,7 +114,7 @@ func (s *session) request(ctx context.Context, args []sandbox.Arg) (sandbox.Answ
 func (s *session) fail(r guestRequest, e *httpError) sandbox.Answer {
 	message := s.redactText(e.Error())
 	s.last = result{header: map[string]string{"wcron-error": e.code}}
-	a := sandbox.Answer{Block: failure(e.code, message), Note: s.redactText(fmt.Sprintf("%s %.200s: %s", methodOf(r), r.URL, message))}
+	a := sandbox.Answer{Block: failure(e.code, message), Note: line(s.redactText(fmt.Sprintf("%.20s %.200s: %s", methodOf(r), r.URL, message)))}
 	if e.tell {
 		a.Note = s.d.refuse(a.Note)
 	}
@@ -167,6 +167,7 @@ func (s *session) carryOut(ctx context.Context, r guestRequest, body []byte) (*R
 	limit := s.time
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	secretly := false // it was redirected to an address that has a secret in it
 	for redirects := 0; ; redirects++ {
 		resp, fail := s.step(ctx, h)
 		if fail != nil {
@@ -175,6 +176,9 @@ func (s *session) carryOut(ctx context.Context, r guestRequest, body []byte) (*R
 			}
 			if redirects > 0 && (fail.code == NotGranted || fail.code == AddressRefused) {
 				fail.code, fail.err = RedirectRefused, fmt.Errorf("redirected to %s: %w", h.target.url.Redacted(), fail.err)
+				if secretly {
+					fail.err = errSecretly
+				}
 			}
 			return nil, fail
 		}
@@ -185,11 +189,17 @@ func (s *session) carryOut(ctx context.Context, r guestRequest, body []byte) (*R
 		if redirects == MaxRedirects {
 			return nil, failed(RedirectRefused, fmt.Errorf("it was redirected more than %d times", MaxRedirects))
 		}
-		if h, err = h.next(resp.Status, location); err != nil {
+		secretly = s.redactText(location) != location
+		if h, err = h.next(resp.Status, location); err != nil && secretly {
+			return nil, failed(RedirectRefused, errSecretly)
+		} else if err != nil {
 			return nil, failed(RedirectRefused, fmt.Errorf("redirected to where no request goes: %w", err))
 		}
 	}
 }
+
+// errSecretly says nothing of where to: what a message quotes, it may cut, and then a secret is not found in it any more.
+var errSecretly = errors.New("redirected to an address that is refused, and has a secret in it")
 
 var redirectCodes = []int{
 	http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect,
@@ -249,7 +259,13 @@ func (s *session) step(ctx context.Context, h hop) (*Response, *httpError) {
 	if e.Secret, err = s.secrets.header(ctx, h.target); err != nil {
 		return nil, refused(SecretMissing, err)
 	}
+	if e.Secret != nil {
+		e.Header = beside(e.Header)
+	}
 	resp, err := s.d.HTTP.Do(ctx, e)
+	if resp != nil {
+		s.bytes = max(s.bytes-int64(len(resp.Body)), 0)
+	}
 	var address *AddressError
 	switch {
 	case errors.As(err, &address):
@@ -259,7 +275,9 @@ func (s *session) step(ctx context.Context, h hop) (*Response, *httpError) {
 	case err != nil:
 		return nil, failed(NoConnection, err)
 	}
-	s.bytes -= int64(len(resp.Body))
+	if packed := resp.Header.Get("Content-Encoding"); e.Secret != nil && packed != "" && packed != "identity" {
+		return nil, failed(NoConnection, fmt.Errorf("the response is packed as %.40q, which was not asked for", packed))
+	}
 	return resp, nil
 }
 
@@ -272,6 +290,7 @@ var notTheGuests = []string{
 // guestHeader is what of a guest's headers is sent.
 func guestHeader(given map[string]string) (http.Header, error) {
 	h := http.Header{}
+	seen := map[string]bool{}
 	size := 0
 	for name, value := range given {
 		if !isToken(name) || strings.ContainsFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }) {
@@ -280,7 +299,10 @@ func guestHeader(given map[string]string) (http.Header, error) {
 		if size += len(name) + len(value) + 4; size > maxHeader {
 			return nil, fmt.Errorf("the headers have more than %d bytes", maxHeader)
 		}
-		if name = textproto.CanonicalMIMEHeaderKey(name); !slices.Contains(notTheGuests, name) {
+		if name = textproto.CanonicalMIMEHeaderKey(name); seen[name] {
+			return nil, fmt.Errorf("the header %.40q is given twice, in letters of different case", name)
+		}
+		if seen[name] = true; !slices.Contains(notTheGuests, name) {
 			h.Set(name, value)
 		}
 	}

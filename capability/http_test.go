@@ -240,7 +240,7 @@ func TestPaths(t *testing.T) {
 	rule := HTTPRule{Host: "example.com", Paths: []string{"/v1/**", "/feed-*.xml", "/a/*/c"}}
 	for path, want := range map[string]bool{
 		"/v1/x": true, "/v1/": true, "/v1/x/y/z": true, "/v1": false, "/v12/x": false, "/": false, "": false, "/feed-1.xml": true, "/feed-.xml": true,
-		"/feed-1/2.xml": false, "/feed-1.xml.bak": false, "/a/b/c": true, "/a/b/b/c": false, "/a//c": true, "/A/b/c": false,
+		"/feed-1/2.xml": false, "/feed-1.xml.bak": false, "/a/b/c": true, "/a/b/b/c": false, "/a//c": false, "/A/b/c": false,
 		"/v1/../admin": false, "/v1/./x": false, "/v1/%2e%2e/admin": false, "/v1/%2E%2E%2Fadmin": false, "/v1/..%2fadmin": false, "/v1/a%2fb": false,
 		"/v1/..\\admin": false, "/v1/..;/admin": false, "/v1/%252e%252e/admin": false, "/v1/a%20b": true, "/v1/a?x=../": true, "//v1/x": false,
 	} {

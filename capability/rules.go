@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // target is where a request goes, in the one form that is judged and sent.
@@ -66,8 +68,21 @@ func newTarget(u *url.URL) (t target, err error) {
 	if path == "" {
 		path = "/"
 	}
-	t.url = &url.URL{Scheme: t.scheme, Host: host, Path: path, RawPath: u.RawPath, RawQuery: u.RawQuery, ForceQuery: u.ForceQuery}
+	t.url = &url.URL{Scheme: t.scheme, Host: host, Path: path, RawPath: u.RawPath, RawQuery: escapeQuery(u.RawQuery), ForceQuery: u.ForceQuery}
 	return t, nil
+}
+
+// escapeQuery escapes what a query must not have: a space would end the address in the request's line.
+func escapeQuery(q string) string {
+	var b strings.Builder
+	for i := range len(q) {
+		if c := q[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>`{}|\\^", c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // splitHost takes a host and a port apart, the host in lower case and without brackets or a dot at its end.
@@ -177,14 +192,20 @@ func (r HTTPRule) allowsPath(u *url.URL) bool {
 		return true
 	}
 	escaped := strings.ToLower(u.EscapedPath())
-	for _, trick := range []string{"%2f", "%5c", "%2e", "%00", "%25", "\\", ";"} {
+	for _, trick := range []string{"%2f", "%5c", "%2e", "%25", "%3b", "\\", ";"} {
 		if strings.Contains(escaped, trick) {
 			return false
 		}
 	}
-	segments := strings.Split(u.Path, "/")
-	if slices.Contains(segments, ".") || slices.Contains(segments, "..") {
+	if !utf8.ValidString(u.Path) || strings.ContainsFunc(u.Path, unicode.IsControl) {
 		return false
+	}
+	segments := strings.Split(u.Path, "/")
+	for i, s := range segments {
+		empty := s == "" && i > 0 && i < len(segments)-1 // which some take for none
+		if empty || s != "" && strings.Trim(s, ". ") == "" {
+			return false
+		}
 	}
 	for _, glob := range r.Paths {
 		if matchPath(strings.Split(glob, "/"), segments) {

@@ -1,16 +1,11 @@
 package capability
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/textproto"
-	"net/url"
-	"slices"
 	"strings"
 )
 
@@ -18,7 +13,20 @@ import (
 type secrets struct {
 	all    []Secret
 	values []string // as far as they were read; empty: not yet
-	hidden [][]byte // what is taken out of all that the guest or a person sees, the longest first
+	hidden
+}
+
+// asGuestsMayNot are headers with which a guest would choose how its secret comes back: packed, in another code, or piece by piece. They
+// are not sent beside a secret.
+var asGuestsMayNot = []string{"Accept-Charset", "Accept-Encoding", "If-Range", "Range"}
+
+// beside is a guest's header as it is sent beside secrets.
+func beside(h http.Header) http.Header {
+	h = h.Clone()
+	for _, name := range asGuestsMayNot {
+		h.Del(name)
+	}
+	return h
 }
 
 // header is what is injected into a request. The guest has no hand in it: the target is where the request really goes.
@@ -57,7 +65,7 @@ func (s *secrets) value(ctx context.Context, i int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	value = strings.TrimRight(value, "\r\n")
+	value = strings.Trim(value, " \t\r\n") // which no header keeps
 	if value == "" {
 		return "", errors.New("it is empty")
 	}
@@ -67,31 +75,4 @@ func (s *secrets) value(ctx context.Context, i int) (string, error) {
 	}
 	s.values[i] = value
 	return value, nil
-}
-
-// hide adds a value to what is taken out, also in the forms in which a server is likely to give it back.
-func (s *secrets) hide(value string) {
-	quoted, _ := json.Marshal(value) // a string can always be written as JSON
-	b64 := base64.StdEncoding.EncodeToString([]byte(value))
-	for _, form := range []string{
-		value, string(quoted[1 : len(quoted)-1]), url.QueryEscape(value), url.PathEscape(value),
-		b64, strings.TrimRight(b64, "="), base64.URLEncoding.EncodeToString([]byte(value)), base64.RawURLEncoding.EncodeToString([]byte(value)),
-	} {
-		if !slices.ContainsFunc(s.hidden, func(h []byte) bool { return string(h) == form }) {
-			s.hidden = append(s.hidden, []byte(form))
-		}
-	}
-	slices.SortStableFunc(s.hidden, func(a, b []byte) int { return len(b) - len(a) })
-}
-
-const redacted = "[secret]"
-
-// redact takes the secrets out.
-func (s *secrets) redact(b []byte) []byte {
-	for _, h := range s.hidden {
-		if bytes.Contains(b, h) {
-			b = bytes.ReplaceAll(b, h, []byte(redacted))
-		}
-	}
-	return b
 }

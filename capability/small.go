@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
+
+	"github.com/wcron/wcron/sandbox"
 )
 
 // The names of the small calls, from extism:host/user.
@@ -103,39 +106,46 @@ func (d *Door) progress(_ context.Context, request []byte) ([]byte, error) {
 }
 
 // emit notes another job that is to start after this run has committed.
-func (d *Door) emit(ctx context.Context, request []byte) ([]byte, error) {
+func (d *Door) emit(ctx context.Context, request []byte) (sandbox.Answer, error) {
+	no := func(code, format string, args ...any) (sandbox.Answer, error) {
+		return sandbox.Answer{Block: failure(code, fmt.Sprintf(format, args...))}, nil
+	}
 	var r struct {
 		Job   string          `json:"job"`
 		Input json.RawMessage `json:"input"`
 	}
-	if err := read(request, &r); err != nil {
-		return failure(BadRequest, err.Error()), nil
+	err := read(request, &r)
+	if err == nil && !utf8.Valid(request) {
+		err = errNotUTF8
+	}
+	if err != nil {
+		return no(BadRequest, "%v", err)
 	}
 	switch {
 	case r.Job == "":
-		return failure(BadRequest, "emit needs the name of a job"), nil
+		return no(BadRequest, "emit needs the name of a job")
 	case !slices.Contains(d.Grants.Emit, r.Job):
-		d.refuse(fmt.Sprintf("wcron_emit of job %.80q is not granted; grant it with emit = {jobs = [%.80q]}", r.Job, r.Job))
-		return failure(NotGranted, fmt.Sprintf("the job %.80q is not among those that this one may start", r.Job)), nil
+		a, err := no(NotGranted, "the job %.80q is not among those that this one may start", r.Job)
+		a.Note = d.refuse(fmt.Sprintf("wcron_emit of job %.80q is not granted; grant it with emit = {jobs = [%.80q]}", r.Job, r.Job))
+		return a, err
 	case len(d.emits) >= MaxEmits:
-		return failure(TooMany, fmt.Sprintf("a run may start %d jobs", MaxEmits)), nil
+		return no(TooMany, "a run may start %d jobs", MaxEmits)
 	case len(r.Input) > MaxEmitInput:
-		return failure(InputTooLarge, fmt.Sprintf("the input has %d bytes, and may have %d", len(r.Input), MaxEmitInput)), nil
+		return no(InputTooLarge, "the input has %d bytes, and may have %d", len(r.Input), MaxEmitInput)
 	}
 	there := false
 	if d.Exists != nil {
-		var err error
 		if there, err = d.Exists(ctx, r.Job); err != nil {
-			return nil, fmt.Errorf("look for job %q: %w", r.Job, err)
+			return sandbox.Answer{}, fmt.Errorf("look for job %q: %w", r.Job, err)
 		}
 	}
 	if !there {
-		return failure(UnknownJob, fmt.Sprintf("there is no job %.80q", r.Job)), nil
+		return no(UnknownJob, "there is no job %.80q", r.Job)
 	}
 	e := Emit{Job: r.Job}
 	if len(r.Input) > 0 && !bytes.Equal(r.Input, []byte("null")) {
 		e.Input = slices.Clone(r.Input)
 	}
 	d.emits = append(d.emits, e)
-	return []byte("{}"), nil
+	return sandbox.Answer{Block: []byte("{}")}, nil
 }

@@ -41,6 +41,7 @@ type State struct {
 	writes map[string][]byte // nil value: deleted
 	used   map[string]bool
 	listed map[string]bool
+	order  []string // every key of base and writes, in order, once a list was asked for; deleted ones are among them
 	quota  int64
 	size   int64
 }
@@ -145,6 +146,9 @@ func (s *State) Call(_ context.Context, request []byte) ([]byte, error) {
 
 func parseState(request []byte) (r stateRequest, bad *callError) {
 	err := read(request, &r)
+	if err == nil && !utf8.Valid(request) {
+		err = errNotUTF8
+	}
 	if err == nil && r.Value != nil {
 		r.bytes, err = decode(*r.Value)
 	}
@@ -274,27 +278,44 @@ func (s *State) list(r stateRequest) stateAnswer {
 	if r.After != nil {
 		after = *r.After
 	}
+	keys, more := []string{}, false
+	if len(prefix) > MaxKey {
+		return stateAnswer{Keys: &keys, More: &more} // no key can begin with it, and it is not kept
+	}
 	s.look(prefix)
-	keys := []string{}
-	add := func(key string) {
-		if strings.HasPrefix(key, prefix) && (key > after || after == "") {
-			keys = append(keys, key)
-		}
+	s.sort()
+	from, found := slices.BinarySearch(s.order, max(prefix, after))
+	if found && after >= prefix && after != "" {
+		from++
 	}
-	for key := range s.base {
-		if _, written := s.writes[key]; !written {
-			add(key)
+	for _, key := range s.order[from:] {
+		if !strings.HasPrefix(key, prefix) {
+			break
 		}
-	}
-	for key, value := range s.writes {
-		if value != nil {
-			add(key)
+		if s.get(key) == nil {
+			continue
 		}
+		if more = len(keys) == MaxListed; more {
+			break
+		}
+		keys = append(keys, key)
 	}
-	slices.Sort(keys)
-	more := len(keys) > MaxListed
-	keys = keys[:min(len(keys), MaxListed)]
 	return stateAnswer{Keys: &keys, More: &more}
+}
+
+// sort puts all keys in order, once: a guest may list often.
+func (s *State) sort() {
+	if s.order != nil {
+		return
+	}
+	s.order = make([]string, 0, len(s.base)+len(s.writes))
+	s.order = slices.AppendSeq(s.order, maps.Keys(s.base))
+	for key := range s.writes {
+		if _, there := s.base[key]; !there {
+			s.order = append(s.order, key)
+		}
+	}
+	slices.Sort(s.order)
 }
 
 // get is the value of a key, never nil if there is one.
@@ -322,6 +343,9 @@ func (s *State) set(key string, value []byte) stateAnswer {
 	}
 	if value == nil {
 		value = []byte{}
+	}
+	if at, there := slices.BinarySearch(s.order, key); s.order != nil && !there {
+		s.order = slices.Insert(s.order, at, key)
 	}
 	s.size, s.writes[key] = size, value
 	return stateAnswer{}

@@ -20,7 +20,7 @@ func call(t testing.TB, s *State, request string) string {
 }
 
 func set(key string, value []byte) string {
-	b, _ := json.Marshal(map[string]any{"op": "set", "key": key, "value": value})
+	b, _ := json.Marshal(map[string]any{"op": "set", "key": key, "value": append([]byte{}, value...)}) // nil is no bytes, and not null
 	return string(b)
 }
 

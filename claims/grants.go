@@ -11,7 +11,7 @@ type Grants interface {
 	// Grants lists the decisions that are newer than a revision, oldest first, and the revision that they lead to: since itself
 	// where there are none. 0 lists all that count. It is cheap where nothing is new.
 	Grants(ctx context.Context, since int64) ([]Grant, int64, error)
-	// Grant records decisions, all or none. A decision takes the place of an earlier one about the same job, plugin, digest and
+	// Grant records decisions, all or none, but for those that are [Grant.Auto] and come too late. A decision takes the place of an earlier one about the same job, plugin, digest and
 	// sidecar; an approval also that of every earlier approval of the job and plugin.
 	Grant(ctx context.Context, now time.Time, list []Grant) error
 }
@@ -36,4 +36,9 @@ type Grant struct {
 	Granted   string // JSON
 	By        string
 	At        time.Time // when it was recorded; set by the engine
+
+	// Auto says that no person decided this: it is left out where the job and plugin have a decision that is newer than the revision
+	// Seen, which is then a person's or a later one. Neither is kept.
+	Auto bool
+	Seen int64
 }

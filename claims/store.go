@@ -242,12 +242,19 @@ type StateWrite struct {
 	Delete bool // the key goes; Value is not looked at
 }
 
-// Emit is a run of a job that another run starts by its commit, as a request would. A job that does not exist gets none.
+// Emit is a run of a job that another run starts by its commit, as a request would. A job that does not exist or is paused gets none,
+// nor one of which MaxEmitted runs wait.
 type Emit struct {
 	Job   string
 	ID    string // makes the slot's id unique; short
 	Input []byte // JSON; nil: the job's own
 	By    string
+}
+
+// Unsent is an Emit that was not made.
+type Unsent struct {
+	Emit
+	Why string
 }
 
 // StateUse names what a run used of its job's state.
@@ -276,7 +283,7 @@ type Finalized struct {
 	Status FinalStatus
 	Job    Job    // the row as it is after the transaction
 	Reason string // Conflicted: which key, and who changed it
-	Unsent []Emit // that were not made: their jobs do not exist
+	Unsent []Unsent
 }
 
 // RequestKind names what an operator asks for.

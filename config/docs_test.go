@@ -207,6 +207,20 @@ func TestDocumentedHostKeys(t *testing.T) {
 	}
 	checkRows(t, "[caps]", rows)
 
+	rows, tags = nil, tagsOf(Dashboard{})
+	for _, k := range dashboardKeys() {
+		shown := k.show(f)
+		if shown == `""` {
+			shown = "" // it is off
+		}
+		rows = append(rows, docRow{k.name, k.typ, orNone(shown), k.span, ""})
+		delete(tags, k.name)
+	}
+	if len(tags) > 0 {
+		t.Errorf("keys of the dashboard that no key reads: %v", tags)
+	}
+	checkRows(t, "[dashboard]", rows)
+
 	rows, tags = nil, tagsOf(Limits{})
 	for _, k := range limitKeys() {
 		rows = append(rows, docRow{k.name, k.typ, orNone(k.show(f)), k.span, ""})
@@ -221,7 +235,7 @@ func TestDocumentedHostKeys(t *testing.T) {
 // TestDocumentedValues reads every example and every default of the page as the page says it may be written.
 func TestDocumentedValues(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "wcron.toml")
-	for section, table := range map[string]string{"Host keys": "", "[caps]": "[caps]\n", "[limits]": "[limits]\n", "Job keys": "[jobs.x]\n", "Manifest keys": "manifest"} {
+	for section, table := range map[string]string{"Host keys": "", "[caps]": "[caps]\n", "[limits]": "[limits]\n", "[dashboard]": "[dashboard]\n", "Job keys": "[jobs.x]\n", "Manifest keys": "manifest"} {
 		for _, row := range docRows(t, section) {
 			for _, text := range []string{row.example, row.def} {
 				if text == "none" {

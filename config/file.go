@@ -33,6 +33,8 @@ type File struct {
 	Lease time.Duration `toml:"lease"`
 	// Metrics is the address, IP:PORT, on which the metrics are served; "": nowhere but on the operator's socket.
 	Metrics string `toml:"metrics"`
+	// Dashboard is where the dashboard is served, if it is.
+	Dashboard Dashboard `toml:"dashboard"`
 	// CatchUp is how far apart late starts are, after a stop or a sleep. 0: they are not spaced out.
 	CatchUp time.Duration `toml:"catch_up"`
 	// Timezone is the zone of jobs that say none; "" when it is not written: the machine's.
@@ -99,7 +101,7 @@ func Default(dir string) *File {
 		CompileMemory:  2 * int64(GiB),
 		Limits:         DefaultLimits(),
 
-		Caps:    Caps{Timeout: time.Hour, Memory: int64(GiB), Output: 16 * int64(MiB), StateSize: 16 * int64(MiB), Quota: GiB},
+		Caps:    Caps{Timeout: time.Hour, Memory: int64(GiB), Output: 16 * int64(MiB), State: 16 * MiB, Quota: GiB},
 		Jobs:    map[string]JobEntry{},
 		JobsDir: filepath.Join(dir, "jobs.d"),
 	}

@@ -24,6 +24,9 @@ commit_grace = "20s"
 lease = "2m"
 metrics = "127.0.0.1:9464"
 timezone = "Europe/Berlin"
+[dashboard]
+listen = "[::1]:8080"
+hosts = ["wcron.example.com"]
 [defaults]                      # any job key
 timeout = "1m"
 memory = "64MiB"
@@ -49,14 +52,14 @@ func TestLoadHostFile(t *testing.T) {
 		Path: path, Plugins: filepath.Join(dir, "plugins"), State: filepath.Join(dir, "state"),
 		MemoryBudget: config.Budget{Percent: 50},
 		OrphanGrace:  5 * time.Second, DrainTimeout: 30 * time.Second, CommitGrace: 20 * time.Second, CatchUp: 250 * time.Millisecond, Lease: 2 * time.Minute, Metrics: "127.0.0.1:9464",
-		Timezone: "Europe/Berlin",
+		Timezone: "Europe/Berlin", Dashboard: config.Dashboard{Listen: "[::1]:8080", Hosts: []string{"wcron.example.com"}},
 		Defaults: config.Job{Timeout: new(config.Duration(time.Minute)), Memory: new(64 * config.MiB), Output: new(config.MiB)},
 		Limits:   config.DefaultLimits(),
 
 		CompileTimeout: 3 * time.Minute, CompileMemory: 2 << 30,
 		AutoApprove: "no-capabilities", OnUpdate: "same-or-less",
 
-		Caps: config.Caps{Timeout: time.Hour, Memory: 1 << 30, Output: 16 << 20, StateSize: 16 << 20, Quota: config.GiB},
+		Caps: config.Caps{Timeout: time.Hour, Memory: 1 << 30, Output: 16 << 20, State: 16 * config.MiB, Quota: config.GiB},
 		Jobs: map[string]config.JobEntry{
 			"report": {
 				Job: config.Job{
@@ -64,7 +67,7 @@ func TestLoadHostFile(t *testing.T) {
 					Timeout: new(config.Duration(5 * time.Minute)), Args: []string{"--full"},
 					Env: map[string]string{"REGION": "eu"}, Input: []byte(`{"mode":"full"}`),
 				},
-				Pos: config.Position{File: path, Line: 19, Col: 7},
+				Pos: config.Position{File: path, Line: 22, Col: 7},
 			},
 			"nightly": {
 				Job: config.Job{Plugin: new("report.wasm"), Retries: new(2)},
@@ -110,6 +113,19 @@ func TestLoadProblems(t *testing.T) {
 		{"metrics", map[string]string{"wcron.toml": "metrics = \":9464\"\nlease = \"10ms\"\n"},
 			[]string{`wcron.toml:1:11: metrics: ":9464" is no IP address with a port; write both, such as "127.0.0.1:9464" or "[::1]:9464"`,
 				`wcron.toml:2:9: lease: 10ms is out of range; write 1s to 24h`}},
+		{"dashboard", map[string]string{"wcron.toml": "[dashboard]\nlisten = \"0.0.0.0:8080\"\nhosts = [\"Example.com\", \"a.example:80\", \"10.0.0.7\", \"::1\"]\nport = 1\n"},
+			[]string{
+				`wcron.toml:2:10: dashboard.listen: "0.0.0.0:8080" is no loopback address, and the dashboard asks nobody for a password; ` +
+					`write "127.0.0.1:8080", and let others in through ssh -L or through a proxy that asks for one, whose name you add to hosts`,
+				`wcron.toml:3:10: dashboard.hosts[0]: "Example.com" is no host name; write a name in small letters, without a port or *, such as "wcron.example.com"`,
+				`wcron.toml:3:25: dashboard.hosts[1]: "a.example:80" is no host name; write a name in small letters, without a port or *, such as "wcron.example.com"`,
+				`wcron.toml:4:1: dashboard.port: unknown key; the keys here are listen, hosts`,
+			}},
+		{"dashboard without a port", map[string]string{"wcron.toml": "[dashboard]\nlisten = \"localhost:8080\"\n"},
+			[]string{`wcron.toml:2:10: dashboard.listen: "localhost:8080" is no IP address with a port; write both, such as "127.0.0.1:8080" or "[::1]:8080"`}},
+		{"dashboard on any address of a version", map[string]string{"wcron.toml": "[dashboard]\nlisten = \"[::]:80\"\n"},
+			[]string{`wcron.toml:2:10: dashboard.listen: "[::]:80" is no loopback address, and the dashboard asks nobody for a password; ` +
+				`write "127.0.0.1:80", and let others in through ssh -L or through a proxy that asks for one, whose name you add to hosts`}},
 		{"metrics by name", map[string]string{"wcron.toml": "metrics = \"localhost:9464\"\n"},
 			[]string{`wcron.toml:1:11: metrics: "localhost:9464" is no IP address with a port; write both, such as "127.0.0.1:9464" or "[::1]:9464"`}},
 		{"case", map[string]string{"wcron.toml": "State = \"a\"\nstate = \"b\"\n"},
@@ -151,10 +167,11 @@ func TestLoadProblems(t *testing.T) {
 				`wcron.toml:3:1: defaults.state: unknown key; it is a key of the host file's top level`,
 				`wcron.toml:4:1: defaults.name: does not belong in [defaults]; only the manifest inside a module says it`,
 			}},
-		{"caps", map[string]string{"wcron.toml": "[caps]\nretries = 1\nmemory = \"5GiB\"\n"},
+		{"caps", map[string]string{"wcron.toml": "[caps]\nretries = 1\nmemory = \"5GiB\"\nstate_size = \"4MiB\"\n"},
 			[]string{
-				`wcron.toml:2:1: caps.retries: unknown key; the keys here are timeout, memory, output, state_size, dir_quota, http_hosts, dirs`,
+				`wcron.toml:2:1: caps.retries: unknown key; the keys here are timeout, memory, output, state, dir_quota, http_hosts, dirs`,
 				`wcron.toml:3:10: caps.memory: 5GiB is out of range; write 0, or 64KiB to 4GiB`,
+				`wcron.toml:4:1: caps.state_size: unknown key; it is called state: the most that any grant gives`,
 			}},
 		{"job names", map[string]string{"wcron.toml": "[jobs.\"a b\"]\n[jobs.-x]\n"},
 			[]string{
@@ -163,7 +180,7 @@ func TestLoadProblems(t *testing.T) {
 			}},
 		{"several files", map[string]string{"wcron.toml": "x = 1\n[jobs.a]\n[jobs.b]\n", "jobs.d/b.toml": "\nretrys = 1\n", "jobs.d/a.toml": "", "jobs.d/_c.toml": "", "jobs.d/d.toml": "x"},
 			[]string{
-				`wcron.toml:1:1: x: unknown key; the keys here are auto_approve, caps, catch_up, commit_grace, compile_memory, compile_timeout, defaults, drain_timeout, jobs, lease, limits, max_runs, memory_budget, metrics, on_update, orphan_grace, plugins, state, timezone`,
+				`wcron.toml:1:1: x: unknown key; the keys here are auto_approve, caps, catch_up, commit_grace, compile_memory, compile_timeout, dashboard, defaults, drain_timeout, jobs, lease, limits, max_runs, memory_budget, metrics, on_update, orphan_grace, plugins, state, timezone`,
 				`jobs.d/_c.toml: invalid job name "_c": begin it with a letter or a digit; rename the file`,
 				`jobs.d/a.toml:1:1: job a is defined twice, here and at wcron.toml:2:7; keep one of the two`,
 				`jobs.d/b.toml:1:1: job b is defined twice, here and at wcron.toml:3:7; keep one of the two`,

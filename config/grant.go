@@ -27,8 +27,9 @@ type HTTPGrant struct {
 	Networks []netip.Prefix `toml:"networks" json:"networks,omitempty"` // addresses that are allowed although they are not public
 }
 
-// SecretGrant says where a secret is. Exactly one of its fields is set.
+// SecretGrant says where a secret is: exactly one of File, Env and Command is set.
 type SecretGrant struct {
+	Host    string   `toml:"host" json:"host,omitempty"` // the host that it may be sent to, as in the request; "": whichever is requested
 	File    string   `toml:"file" json:"file,omitempty"`
 	Env     string   `toml:"env" json:"env,omitempty"`
 	Command []string `toml:"command" json:"command,omitempty"` // a program and its arguments, whose stdout is the secret
@@ -61,7 +62,7 @@ func grantKeys() []tableKey[Grant] {
 			func(g *Grant) *[]HTTPGrant { return &g.HTTP }),
 		in("secrets", named(tables(secretGrantKeys(), oneSource), maxRules, "letters, digits and _", checkSecretName),
 			func(g *Grant) *map[string]SecretGrant { return &g.Secrets }),
-		in("state", sizes(false, KiB, GiB), func(g *Grant) *Size { return &g.State }).without(quote(DefaultState.String())),
+		in("state", sizes(false, KiB, maxState), func(g *Grant) *Size { return &g.State }).without(quote(DefaultState.String())),
 		in("dir", lists(tables(dirGrantKeys(), nil), maxRules, "write [[jobs.NAME.grant.dir]] on a line of its own and the keys below it",
 			func(a, b DirGrant) string { return twice(a.Guest, b.Guest) }), func(g *Grant) *[]DirGrant { return &g.Dirs }),
 		in("emit", pointed(tables(emitGrantKeys(), nil)), func(g *Grant) **EmitGrant { return &g.Emit }),
@@ -81,6 +82,7 @@ func httpGrantKeys() []tableKey[HTTPGrant] {
 
 func secretGrantKeys() []tableKey[SecretGrant] {
 	return []tableKey[SecretGrant]{
+		in("host", texts("a name in small letters or an address; may end with :PORT", 300, checkSecretHost), func(g *SecretGrant) *string { return &g.Host }),
 		in("file", texts("a path", 4096, checkPath), func(g *SecretGrant) *string { return &g.File }),
 		in("env", texts("a variable's name", 256, checkEnvName), func(g *SecretGrant) *string { return &g.Env }),
 		in("command", lists(texts("a program and its arguments", 4096, nil), 64, `write an array such as ["pass", "show", "api-token"]`, nil),
@@ -183,10 +185,51 @@ func (g *Grant) resolve(dir string) {
 	}
 }
 
-// EncodeGrant is the grant as tables of a host file, for the job of that name. It reads back the same if its values are valid.
+// ParseGrant reads the grant of a job: the table [grant], as in a file of jobs.d, or [jobs.NAME.grant], as [EncodeGrant] writes it, and
+// nothing else. Relative paths in it stay as they are. Problems are reported under file; the error is then an [*Error].
+func ParseGrant(file string, src []byte, job string) (*Grant, error) {
+	var out problems
+	var found *Grant
+	if doc := parse(file, src, maxFile, &out); doc != nil {
+		remedy := "write the table [grant] alone, or what wcron grants export prints for job " + job
+		found = findGrant(doc.top(), job, remedy)
+		if found == nil && len(out.list) == 0 {
+			out.add(Problem{File: file, What: "there is no grant in it", Remedy: remedy})
+		}
+	}
+	if err := out.err(); err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+func findGrant(at value, job, remedy string) (found *Grant) {
+	entries, _ := at.table()
+	for _, e := range entries {
+		switch {
+		case e.name == "grant" && at.path != "jobs":
+			if g, ok := tables(grantKeys(), nil).read(e.value); ok {
+				found = &g
+			}
+		case e.name == "jobs" && at.path == "", at.path == "jobs" && e.name == job:
+			found = findGrant(e.value, job, remedy)
+		case at.path == "jobs":
+			e.failKey("this is the grant of another job", remedy)
+		default:
+			e.failKey("it is no part of a grant", remedy)
+		}
+	}
+	return found
+}
+
+// EncodeGrant is the grant as tables of a host file, for the job of that name; without a name, as tables of the job's own file in jobs.d.
+// It reads back the same if its values are valid.
 func EncodeGrant(job string, g Grant) []byte {
 	var b strings.Builder
-	at := "jobs." + keyText(job) + ".grant"
+	at := "grant"
+	if job != "" {
+		at = "jobs." + keyText(job) + ".grant"
+	}
 	b.WriteString("[" + at + "]\n")
 	for _, k := range grantKeys() {
 		if text := k.show(g); text != "" && (k.name == "digest" || k.name == "state") {

@@ -141,6 +141,7 @@ func TestRequestProblems(t *testing.T) {
 			`f:2:9: request.dir[0].guest: "data" is no path of a folder in the guest; write it from the top and without . and .., such as "/data"`,
 			`f:3:8: request.dir[0].mode: "w" is none of "ro" or "rw"; did you mean "rw"?`,
 			`f:4:10: request.dir[0].reason: is empty; write a value, or remove the key`}},
+		{config.KindManifest, "[request.state]\nsize = \"65MiB\"", []string{`f:2:8: request.state.size: 65MiB is out of range; write 1KiB to 64MiB`}},
 		{config.KindManifest, "[request.state]\nsize = 7", []string{`f:2:8: request.state.size: want a size, got the integer 7; write a number with a unit in quotes, such as "64MiB"`}},
 		{config.KindManifest, "[request.emit]\njobs = [\"-\"]\nreason = \"r\"", []string{`f:2:9: request.emit.jobs[0]: invalid job name "-": begin it with a letter or a digit`}},
 		{config.KindJobFile, "[request]\n", []string{`f:1:2: request: does not belong in a file of jobs.d; a plugin asks, in its manifest or its sidecar; what the operator lets it do is the table grant`}},

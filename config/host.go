@@ -71,16 +71,17 @@ func hostKeys() []hostKey {
 // hostTables are the tables of the host file.
 func hostTables() map[string]func(*File, value) {
 	return map[string]func(*File, value){
-		"defaults": func(f *File, v value) { f.Defaults = readJob(v, kindDefaults) },
-		"caps":     func(f *File, v value) { readKeys(f, v, capKeys()) },
-		"limits":   func(f *File, v value) { readKeys(f, v, limitKeys()) },
-		"jobs":     readJobs,
+		"defaults":  func(f *File, v value) { f.Defaults = readJob(v, kindDefaults) },
+		"caps":      func(f *File, v value) { readKeys(f, v, capKeys(), capHint) },
+		"limits":    func(f *File, v value) { readKeys(f, v, limitKeys(), noHint) },
+		"dashboard": func(f *File, v value) { readKeys(f, v, dashboardKeys(), noHint) },
+		"jobs":      readJobs,
 	}
 }
 
 // hostNames is every name that the host file's top level may hold.
 func hostNames() []string {
-	names := []string{"defaults", "caps", "limits", "jobs"}
+	names := []string{"dashboard", "defaults", "caps", "limits", "jobs"}
 	for _, k := range hostKeys() {
 		names = append(names, k.name)
 	}
@@ -132,7 +133,7 @@ func jobHint(name string) string {
 	return ""
 }
 
-// capKeys are the keys of [caps]; 0 is no cap. Each reads in the unit and the range of the job key of its name.
+// capKeys are the keys of [caps]; 0 is no cap. Each reads in the unit and the range of what it bounds.
 func capKeys() []hostKey {
 	return []hostKey{
 		hostField("timeout", durations(true, minSpan, maxSpan),
@@ -141,14 +142,21 @@ func capKeys() []hostKey {
 			func(f *File) Size { return Size(f.Caps.Memory) }, func(f *File, s Size) { f.Caps.Memory = int64(s) }),
 		hostField("output", sizes(true, 1, maxOutput),
 			func(f *File) Size { return Size(f.Caps.Output) }, func(f *File, s Size) { f.Caps.Output = int64(s) }),
-		hostField("state_size", sizes(true, 1, maxState),
-			func(f *File) Size { return Size(f.Caps.StateSize) }, func(f *File, s Size) { f.Caps.StateSize = int64(s) }),
+		hostField("state", sizes(true, KiB, maxState), func(f *File) Size { return f.Caps.State }, func(f *File, s Size) { f.Caps.State = s }),
 		hostField("dir_quota", sizes(true, KiB, TiB), func(f *File) Size { return f.Caps.Quota }, func(f *File, s Size) { f.Caps.Quota = s }),
 		hostField("http_hosts", optional(words(hostNamesOf(), 256, `write an array such as ["*.example.com"]`)),
 			func(f *File) []string { return f.Caps.Hosts }, func(f *File, list []string) { f.Caps.Hosts = list }),
 		hostField("dirs", optional(words(texts("a path", 4096, checkPath), 256, `write an array such as ["/srv/jobs"]`)),
 			func(f *File) []string { return f.Caps.Dirs }, func(f *File, list []string) { f.Caps.Dirs = absolute(f, list) }),
 	}
+}
+
+// capHint tells what became of a key that [caps] once had; "" for other names.
+func capHint(name string) string {
+	if name == "state_size" {
+		return "it is called state: the most that any grant gives"
+	}
+	return ""
 }
 
 // optional writes nothing for nil.

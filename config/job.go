@@ -27,7 +27,7 @@ type Job struct {
 	Fuel *int64 `toml:"fuel"`
 	// Output is the most bytes kept of a run's stdout and stderr together.
 	Output *Size `toml:"output"`
-	// StateSize is the most bytes of the job's own key-value state.
+	// StateSize is the most bytes of the job's own key-value state, unless more is requested and granted. A plugin does not say it.
 	StateSize *Size `toml:"state_size"`
 	// Entry is the export to call. Not set: "_start", else "run".
 	Entry *string `toml:"entry"`
@@ -257,13 +257,13 @@ func value0[T any](p *T) T {
 }
 
 // Caps is the most that a plugin may ask for in its own manifest or sidecar. 0 is no cap. What the operator writes into the host
-// file or jobs.d is not capped, but for grants: Quota and the fields after it hold for these too.
+// file or jobs.d is not capped, but for grants: State and the fields after it hold for these too.
 type Caps struct {
-	Timeout   time.Duration `toml:"timeout"`
-	Memory    int64         `toml:"memory"`     // bytes
-	Output    int64         `toml:"output"`     // bytes
-	StateSize int64         `toml:"state_size"` // bytes
+	Timeout time.Duration `toml:"timeout"`
+	Memory  int64         `toml:"memory"` // bytes
+	Output  int64         `toml:"output"` // bytes
 	// What no job is granted more of, whoever grants it.
+	State Size     `toml:"state"`      // of a job's state
 	Quota Size     `toml:"dir_quota"`  // of a folder that a job may write to
 	Hosts []string `toml:"http_hosts"` // hosts that jobs may send requests to; nil: any
 	Dirs  []string `toml:"dirs"`       // absolute folders of which, or of folders in them, jobs may see; nil: any
@@ -284,10 +284,6 @@ func (c Caps) Limit(own Job) (Job, []string) {
 	if c.Output > 0 && own.Output != nil && int64(*own.Output) > c.Output {
 		own.Output = new(Size(c.Output))
 		cut = append(cut, "output")
-	}
-	if c.StateSize > 0 && own.StateSize != nil && int64(*own.StateSize) > c.StateSize {
-		own.StateSize = new(Size(c.StateSize))
-		cut = append(cut, "state_size")
 	}
 	return own, cut
 }

@@ -168,6 +168,8 @@ func TestParseJobProblems(t *testing.T) {
 		{config.KindSidecar, "timezone = \"Mars/Olympus\"\n", []string{`f:1:12: timezone: "Mars/Olympus" is no known time zone; write a name such as "Europe/Berlin" or "UTC"`}},
 		{config.KindSidecar, "timezone = \"../etc/passwd\"\n", []string{`f:1:12: timezone: "../etc/passwd" is no known time zone; write a name such as "Europe/Berlin" or "UTC"`}},
 		{config.KindSidecar, "timezone = \"\"\n", []string{`f:1:12: timezone: is empty; write a value, or remove the key`}},
+		{config.KindSidecar, "state_size = \"4MiB\"\n", []string{`f:1:1: state_size: does not belong in a sidecar; a plugin asks for more state with request.state = { size = "4MiB" }; what every job has is the operator's to say, in the host file or jobs.d`}},
+		{config.KindManifest, "state_size = \"1KiB\"\n", []string{`f:1:1: state_size: does not belong in a manifest; a plugin asks for more state with request.state = { size = "4MiB" }; what every job has is the operator's to say, in the host file or jobs.d`}},
 		{config.KindSidecar, "description = \"a\\nb\"\n", []string{`f:1:15: description: holds the control character U+000A; write plain text on one line`}},
 		{config.KindSidecar, "entry = \"" + strings.Repeat("x", 257) + "\"\n", []string{`f:1:9: entry: is 257 bytes long; write at most 256 bytes`}},
 		{config.KindSidecar, "input = { a = [1, { b = inf }] }\n", []string{`f:1:9: input: holds +Inf, which JSON cannot; write a number, or text in quotes`}},
@@ -277,13 +279,11 @@ func TestResolve(t *testing.T) {
 }
 
 func TestCapsLimit(t *testing.T) {
-	caps := config.Caps{Timeout: time.Hour, Memory: 1 << 30, Output: 1 << 20, StateSize: 2 << 20}
+	caps := config.Caps{Timeout: time.Hour, Memory: 1 << 30, Output: 1 << 20}
 	tests := []struct{ own, want, cut string }{
 		{"retries = 1", "retries = 1", "[]"},
 		{"timeout = \"1h\"\nmemory = \"1GiB\"\noutput = \"1MiB\"", "timeout = \"1h\"\nmemory = \"1GiB\"\noutput = \"1MiB\"", "[]"},
 		{"timeout = 0\nmemory = \"4GiB\"\noutput = \"2MiB\"", "timeout = \"1h\"\nmemory = \"1GiB\"\noutput = \"1MiB\"", "[timeout memory output]"},
-		{"state_size = \"2MiB\"", "state_size = \"2MiB\"", "[]"},
-		{"state_size = \"3MiB\"", "state_size = \"2MiB\"", "[state_size]"},
 		{"timeout = \"61m\"", "timeout = \"1h\"", "[timeout]"},
 	}
 	for _, tt := range tests {

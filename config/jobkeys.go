@@ -130,7 +130,7 @@ func jobKeys() []jobKey {
 		key("memory", func(j *Job) **Size { return &j.Memory }, sizes(false, minMemory, maxMemory)),
 		key("fuel", func(j *Job) **int64 { return &j.Fuel }, integers[int64](0, maxFuel)),
 		key("output", func(j *Job) **Size { return &j.Output }, sizes(false, 1, maxOutput)),
-		key("state_size", func(j *Job) **Size { return &j.StateSize }, sizes(false, 1, maxState)),
+		key("state_size", func(j *Job) **Size { return &j.StateSize }, sizes(false, 1, maxState)).in(KindJobFile, kindHostJob, kindDefaults),
 		key("entry", func(j *Job) **string { return &j.Entry }, texts("1 to 256 bytes", 256, nil)),
 		listKey("args", func(j *Job) *[]string { return &j.Args }, arguments()),
 		textsKey("env", "names without = and not beginning with "+envPrefix, func(j *Job) *map[string]string { return &j.Env }, checkVariable),

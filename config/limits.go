@@ -83,8 +83,10 @@ func compileKeys() []hostKey {
 	}
 }
 
-// readKeys reads a table of plain values.
-func readKeys(f *File, v value, keys []hostKey) {
+func noHint(string) string { return "" }
+
+// readKeys reads a table of plain values. hint tells what to do about a name that is no key, or "".
+func readKeys(f *File, v value, keys []hostKey, hint func(name string) string) {
 	entries, _ := v.table()
 	var known []string
 	for _, k := range keys {
@@ -94,7 +96,7 @@ func readKeys(f *File, v value, keys []hostKey) {
 		if i := slices.Index(known, e.name); i >= 0 {
 			keys[i].read(f, e.value)
 		} else {
-			e.unknown(known, func(string) string { return "" })
+			e.unknown(known, hint)
 		}
 	}
 }

@@ -77,6 +77,8 @@ func misplaced(k jobKey) string {
 		return "a plugin asks, in its manifest or its sidecar; what the operator lets it do is the table grant"
 	case k.name == "grant":
 		return "the operator grants, in [jobs.NAME.grant] of the host file or in jobs.d/NAME.toml; a plugin asks with the table request"
+	case k.name == "state_size":
+		return `a plugin asks for more state with request.state = { size = "4MiB" }; what every job has is the operator's to say, in the host file or jobs.d`
 	case k.allowed(KindManifest):
 		return onlyManifest
 	}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // reader turns one parsed value into a T and a T into TOML. typ and span are what the documentation says of it.
@@ -251,11 +252,14 @@ func checkPath(s string) error {
 	return nil
 }
 
-// checkLine accepts text without control characters.
+// checkLine accepts text that shows as it is: without control characters, ends of lines and marks that turn the text around them.
 func checkLine(s string) error {
 	for _, r := range s {
-		if r < ' ' || r == 0x7f {
+		switch {
+		case unicode.IsControl(r):
 			return advice{fmt.Sprintf("holds the control character U+%04X", r), "write plain text on one line"}
+		case unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp):
+			return advice{fmt.Sprintf("holds U+%04X, which changes how other text shows", r), "write plain text on one line"}
 		}
 	}
 	return nil

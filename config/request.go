@@ -6,6 +6,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Request is what a plugin asks for besides computing: each part with the author's reason. It is never a grant.
@@ -133,7 +134,7 @@ func secretRequestKeys() []tableKey[SecretRequest] {
 
 func stateRequestKeys() []tableKey[StateRequest] {
 	return []tableKey[StateRequest]{
-		in("size", sizes(false, KiB, GiB), func(r *StateRequest) *Size { return &r.Size }).needed(),
+		in("size", sizes(false, KiB, maxState), func(r *StateRequest) *Size { return &r.Size }).needed(),
 		in("reason", reasons(), func(r *StateRequest) *string { return &r.Reason }),
 	}
 }
@@ -203,7 +204,7 @@ func checkGlob(s string) error {
 	if !strings.HasPrefix(s, "/") {
 		return bad("does not begin with /", `write a path such as "/v1/**"`)
 	}
-	if strings.ContainsAny(s, "?#%[]\\{} ") || checkLine(s) != nil {
+	if strings.ContainsAny(s, "?#%[]\\{} ") || strings.ContainsFunc(s, hidden) {
 		return bad("holds a character that is no part of a plain path", "write the path alone, without query and escapes")
 	}
 	parts := strings.Split(s[1:], "/")
@@ -219,6 +220,9 @@ func checkGlob(s string) error {
 	}
 	return nil
 }
+
+// hidden tells whether a character does not show as itself: an operator is to see what is asked for.
+func hidden(r rune) bool { return !unicode.IsPrint(r) }
 
 // The headers that a host itself decides.
 var ownHeaders = map[string]bool{"host": true, "content-length": true, "transfer-encoding": true, "connection": true, "te": true, "trailer": true, "upgrade": true}
@@ -249,7 +253,7 @@ func checkSecretName(s string) error {
 }
 
 func checkGuestPath(s string) error {
-	if !strings.HasPrefix(s, "/") || path.Clean(s) != s || s == "/" || strings.Contains(s, `\`) || checkLine(s) != nil {
+	if !strings.HasPrefix(s, "/") || path.Clean(s) != s || s == "/" || strings.Contains(s, `\`) || strings.ContainsFunc(s, hidden) {
 		return advice{quote(clip(s)) + " is no path of a folder in the guest", `write it from the top and without . and .., such as "/data"`}
 	}
 	return nil

@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
-// quote writes s as a TOML basic string.
+// quote writes s as a TOML basic string. What does not show as itself is escaped, so that the text can be read and printed as it is.
 func quote(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')
@@ -20,10 +21,12 @@ func quote(s string) string {
 			b.WriteString(`\n`)
 		case r == '\t':
 			b.WriteString(`\t`)
-		case r < ' ' || r == 0x7f:
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r <= 0xffff:
 			fmt.Fprintf(&b, `\u%04X`, r)
 		default:
-			b.WriteRune(r)
+			fmt.Fprintf(&b, `\U%08X`, r)
 		}
 	}
 	b.WriteByte('"')

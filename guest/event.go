@@ -56,7 +56,7 @@ func ReadEvent(stdin io.Reader) (Event, error) {
 // Decode reads the event's input into what v points to. Where there is no input v stays as it is, so that it can hold the defaults.
 // A key of the input that v has no place for is an error, and so is a value of another type.
 func (e Event) Decode(v any) error {
-	if len(e.Input) == 0 {
+	if len(e.Input) == 0 || string(e.Input) == "null" { // null would empty a slice or a map that holds the defaults
 		return nil
 	}
 	dec := json.NewDecoder(bytes.NewReader(e.Input))

@@ -74,6 +74,10 @@ func TestEvent(t *testing.T) {
 	if err := unlimited.Decode(&in); err != nil || in.Mode != "quick" {
 		t.Errorf("without an input: %+v, %v", in, err)
 	}
+	list, table := []string{"a"}, map[string]int{"a": 1}
+	if err := errors.Join(unlimited.Decode(&list), unlimited.Decode(&table)); err != nil || len(list) != 1 || len(table) != 1 {
+		t.Errorf("without an input: %v, %v, %v", list, table, err)
+	}
 	if _, err := guest.ReadEvent(strings.NewReader("")); err == nil || !strings.Contains(err.Error(), "is this run by wcron?") {
 		t.Errorf("no event: %v", err)
 	}

@@ -61,13 +61,18 @@ func emits(r *run, door *capability.Door) (list []claims.Emit) {
 	return list
 }
 
-// emitted looks for the runs that a commit has started, and tells which it has not.
+// emitted looks for the runs that a commit has started, and tells of which jobs it has not started all.
 func (l *loop) emitted(r *run, f claims.Final, done claims.Finalized) {
 	if len(f.Emit) > 0 {
 		l.h.Poll()
 	}
+	told := map[string]bool{}
 	for _, e := range done.Unsent {
+		if told[e.Job] {
+			continue
+		}
+		told[e.Job] = true
 		l.h.emit(Event{Kind: GuestRefused, Job: r.def.Name, RunID: r.token.RunID, Slot: r.slot, Attempt: r.attempt,
-			Reason: fmt.Sprintf("job %s, which it was to start, was removed meanwhile", e.Job)})
+			Reason: fmt.Sprintf("job %s, which it was to start, has no run of it: %s", e.Job, e.Why)})
 	}
 }

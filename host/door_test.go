@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,7 +65,7 @@ func TestGuestsThroughTheDoor(t *testing.T) {
 			run := runs[len(runs)-1]
 			want := []string{
 				"Turin", "played", `{"error":{"code":"not_granted"`, "abab", `{"error":{"code":"failed","message":"a gave something bad"}}`,
-				`{"error":{"code":"not_granted","message":"the function secretly is not granted to this job"}}`, "{}",
+				`{"error":{"code":"not_granted","message":"the function secretly is not granted to this job; name it in the Calls of its Grants"}}`, "{}",
 				`{"error":{"code":"bad_request"`, `{"error":{"code":"not_granted"`, "info: said",
 			}
 			at := r.output(run)
@@ -263,4 +264,40 @@ func TestGrantsBelongToTheDefinition(t *testing.T) {
 			t.Errorf("grants %d: two definitions", i)
 		}
 	}
+}
+
+// Jobs that start themselves more often than they run fill neither the ledger nor the log, keep no other job from its turn, and end when
+// they are paused.
+func TestEmitChain(t *testing.T) {
+	call := guest.Call{Function: "wcron_emit", Request: `{"job":"chain"}`}
+	r := launch(t, privateDir(t), nil,
+		Job{Name: "chain", Module: Bytes(guest.Calling(guest.ThenReturn, slices.Repeat([]guest.Call{call}, capability.MaxEmits)...)), Grants: capability.Grants{Emit: []string{"chain"}}},
+		Job{Name: "other", Module: Bytes(guest.Exit(0))})
+	r.soon("the jobs", func() bool { return r.told(JobAdded, "chain") > 0 && r.told(JobAdded, "other") > 0 })
+	ask := func(kind claims.RequestKind, job, id string) {
+		r.request(claims.Request{Kind: kind, Job: job, ID: id, By: "test", Reason: "test"})
+		r.host.Poll()
+	}
+	ask(claims.Trigger, "chain", "one")
+	r.soon("a chain that has no room", func() bool { return r.told(GuestRefused, "chain") > 0 })
+	ask(claims.Trigger, "other", "two")
+	r.soon("the other job", func() bool { return r.told(EndedRun, "other") == 1 })
+	ask(claims.Pause, "chain", "")
+	waiting := func() int {
+		list, err := r.store.Pending(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	most := waiting()
+	r.soon("the chain's end", func() bool { most = max(most, waiting()); return most > 0 && waiting() == 0 })
+	r.closeAfter(t, func() {
+		if most > claims.MaxEmitted {
+			t.Errorf("%d runs waited", most)
+		}
+		if runs, told := r.told(EndedRun, "chain"), r.told(GuestRefused, "chain"); told > runs {
+			t.Errorf("%d runs told of %d refusals", runs, told)
+		}
+	})
 }

@@ -21,6 +21,8 @@ const (
 	JobAdded     EventKind = "job_added"     // a job is new, or changed
 	JobRemoved   EventKind = "job_removed"   // a job is gone
 	JobBroken    EventKind = "job_broken"    // a job cannot run, with the reason
+	JobPending   EventKind = "job_pending"   // a job does not run until somebody approves what its plugin asks for; the reason says how
+	JobDenied    EventKind = "job_denied"    // a job does not run since somebody has denied its plugin
 	JobReady     EventKind = "job_ready"     // its module is compiled
 	JobPaused    EventKind = "job_paused"    // by an operator, or since it failed too often: see Policy
 	JobResumed   EventKind = "job_resumed"   // it goes on

@@ -313,6 +313,35 @@ func TestBrokenJobsStarveNobody(t *testing.T) {
 	})
 }
 
+// What nobody has let run is not broken, and is told as what it is.
+func TestJobsThatNobodyLetsRun(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		hello := Bytes(guest.Greet("x"))
+		r := launch(t, privateDir(t), nil,
+			Job{Name: "waits", Module: hello, Schedule: "@every 1s", Broken: "it waits for approval; run wcron approve waits", Withheld: Pending},
+			Job{Name: "denied", Module: hello, Schedule: "@every 1s", Broken: "it was denied by ann", Withheld: Denied},
+			Job{Name: "unfit", Module: hello, Schedule: "never ever", Withheld: Pending},
+		)
+		time.Sleep(2500 * time.Millisecond)
+		if r.told(JobPending, "waits") != 1 || r.told(JobDenied, "denied") != 1 || r.told(JobBroken, "waits")+r.told(JobBroken, "denied") != 0 || r.told(JobBroken, "unfit") != 1 {
+			t.Errorf("events: %d pending, %d denied, %d broken", r.told(JobPending, "waits"), r.told(JobDenied, "denied"), r.told(JobBroken, "unfit"))
+		}
+		status, err := r.host.Status(t.Context())
+		if err != nil || status[0].State != Denied || status[1].State != Broken || status[2].State != Pending || status[2].Reason != "it waits for approval; run wcron approve waits" {
+			t.Errorf("%+v %v", status, err)
+		}
+		if r.told(SlotSkipped, "waits") == 0 || r.told(Started, "waits") != 0 {
+			t.Error("its slots are not skipped")
+		}
+		r.jobs.Put(Job{Name: "waits", Module: hello, Schedule: "@every 1s"}) // the operator has approved it
+		time.Sleep(3 * time.Second)
+		if r.told(Started, "waits") == 0 {
+			t.Error("it does not run once it is let")
+		}
+		r.close()
+	})
+}
+
 func TestReplacedModuleServesFromTheNextRun(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		dir := privateDir(t)

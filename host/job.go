@@ -66,7 +66,10 @@ type Job struct {
 	HistoryRuns  int64 // newest runs kept; 0: DefaultHistoryRuns
 	HistoryBytes int64 // of their outputs; 0: DefaultHistoryBytes
 
-	Broken  string // why it cannot run, said by its source; its due slots are skipped with this reason
+	Broken string // why it cannot run, said by its source; its due slots are skipped with this reason
+	// Withheld says that Broken is nothing to mend but that nobody lets the job run: Pending or Denied. Empty: it is broken.
+	Withheld JobState
+
 	Unready string // why its source cannot define it yet: nothing else of it is used, it stays as the ledger knows it, its due slots wait
 	Note    string // something to show beside the job although it runs
 }

@@ -20,6 +20,7 @@ type job struct {
 	item      *dueItem       // its next slot
 	mod       *module        // compiled: what runs from now on; nil: nothing yet
 	want      *module        // what it is to run; equal to mod once that is compiled
+	came      *Job           // the definition that mod came with, where the present one is another module's; nil: def is mod's
 	running   map[string]*run
 	busy      bool      // a claim of its next slot is under way
 	catchUpTo time.Time // missed = all: slots up to here are made up for one after the other
@@ -80,6 +81,7 @@ func (l *loop) runsOf(name string) map[string]*run {
 
 // define gives a job its definition of now. Its schedule is in force once the ledger has it.
 func (l *loop) define(j *job, def Job) {
+	l.goOn(j, def)
 	j.def = def
 	l.shared.mu.Lock()
 	l.shared.defs[def.Name] = def
@@ -89,7 +91,8 @@ func (l *loop) define(j *job, def Job) {
 		j.badSpec = err.Error()
 	}
 	if why := firstOf(def.Broken, j.badSpec); why != "" {
-		l.h.emit(Event{Kind: JobBroken, Job: def.Name, Digest: def.Module.Digest, Reason: why})
+		kind := map[JobState]EventKind{Pending: JobPending, Denied: JobDenied, Broken: JobBroken}[def.refused()]
+		l.h.emit(Event{Kind: kind, Job: def.Name, Digest: def.Module.Digest, Reason: why})
 	}
 	if def.Broken == "" && def.Unready == "" {
 		l.wantModule(j)
@@ -196,9 +199,7 @@ func (l *loop) forget(j *job) {
 	l.shared.mu.Lock()
 	delete(l.shared.defs, j.def.Name)
 	l.shared.mu.Unlock()
-	l.releaseModule(j.mod, j)
-	l.releaseModule(j.want, j)
-	j.mod, j.want = nil, nil
+	l.dropModules(j)
 }
 
 // setRow takes over a row of the ledger, unless a newer one is known, and puts the job's next slot into the index.
@@ -273,12 +274,20 @@ func (l *loop) later(pause time.Duration, f func()) {
 	})
 }
 
+// refused is the state of a job that cannot run.
+func (j Job) refused() JobState {
+	if j.Broken != "" && (j.Withheld == Pending || j.Withheld == Denied) {
+		return j.Withheld
+	}
+	return Broken
+}
+
 func sameJob(a, b Job) bool {
 	return a.policies() == b.policies() && a.Module.Digest == b.Module.Digest && a.Schedule == b.Schedule && a.Timezone == b.Timezone && a.DST == b.DST &&
 		a.Timeout == b.Timeout && a.StartTimeout == b.StartTimeout && a.Memory == b.Memory && a.Fuel == b.Fuel && a.Output == b.Output && a.State == b.State &&
 		a.Entry == b.Entry && slices.Equal(a.Args, b.Args) && maps.Equal(a.Env, b.Env) && bytes.Equal(a.Input, b.Input) &&
 		a.Overlap == b.Overlap && a.HistoryRuns == b.HistoryRuns && a.HistoryBytes == b.HistoryBytes &&
-		a.Broken == b.Broken && a.Unready == b.Unready && a.Note == b.Note && a.Grants.Text() == b.Grants.Text()
+		a.Broken == b.Broken && a.Withheld == b.Withheld && a.Unready == b.Unready && a.Note == b.Note && a.Grants.Text() == b.Grants.Text()
 }
 
 func firstOf(reasons ...string) string {

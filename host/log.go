@@ -8,7 +8,7 @@ import (
 var levels = map[EventKind]slog.Level{
 	LateResult: slog.LevelWarn, SlotMissed: slog.LevelWarn, Recovered: slog.LevelWarn, JobBroken: slog.LevelWarn,
 	JobDisabled: slog.LevelWarn, JobPaused: slog.LevelWarn, TickFailed: slog.LevelError, Stalled: slog.LevelWarn, LockWait: slog.LevelError, SlotSkipped: slog.LevelWarn,
-	GuestRefused: slog.LevelWarn,
+	GuestRefused: slog.LevelWarn, JobPending: slog.LevelWarn,
 }
 
 // log writes an event as one line.

@@ -31,6 +31,37 @@ const (
 	rebuildLast  = 5 * time.Minute
 )
 
+// goOn says what a job's runs follow until the module of its new definition is compiled: the module that it has goes on with the
+// definition that it came with, since what is granted now is granted to another module. One that was taken back, or whose job may do
+// something else by now, does not go on.
+func (l *loop) goOn(j *job, next Job) {
+	now := j.def
+	switch usable := now.Broken == "" && now.Unready == "" && next.Broken == ""; {
+	case j.mod == nil || next.Module.Digest == j.mod.digest:
+		j.came = nil
+	case j.came == nil && usable && now.Module.Digest == j.mod.digest:
+		j.came = &now
+	case j.came != nil && usable && now.Grants.Text() == next.Grants.Text():
+	default:
+		l.dropModules(j)
+	}
+}
+
+// inUse is the definition that a job's runs follow.
+func (j *job) inUse() Job {
+	if j.came != nil {
+		return *j.came
+	}
+	return j.def
+}
+
+// dropModules leaves a job without a module, until it wants one again.
+func (l *loop) dropModules(j *job) {
+	l.releaseModule(j.mod, j)
+	l.releaseModule(j.want, j)
+	j.mod, j.want, j.came = nil, nil, nil
+}
+
 // wantModule asks for the module of a job's definition. Until it is compiled the job goes on with the one that it has.
 func (l *loop) wantModule(j *job) {
 	digest := j.def.Module.Digest
@@ -62,7 +93,7 @@ func (l *loop) wantModule(j *job) {
 // adopt lets a job's next run use a module.
 func (l *loop) adopt(j *job, m *module) {
 	old := j.mod
-	j.mod = m
+	j.mod, j.came = m, nil
 	if old != m {
 		l.releaseModule(old, j)
 	}
@@ -197,10 +228,10 @@ func (j *job) refusal(budget int64) string {
 
 // unfit says why a compiled module cannot serve this job.
 func (j *job) unfit(budget int64) string {
-	if err := j.mod.compiled.CheckEntry(j.def.Entry); err != nil {
+	if err := j.mod.compiled.CheckEntry(j.inUse().Entry); err != nil {
 		return err.Error()
 	}
-	if least, limit := j.mod.compiled.MinMemory(), j.def.memory(); least > limit {
+	if least, limit := j.mod.compiled.MinMemory(), j.inUse().memory(); least > limit {
 		return fmt.Sprintf("the module needs at least %d bytes of memory and the job's limit is %d; raise memory", least, limit)
 	} else if budget > 0 && least > budget {
 		return fmt.Sprintf("the module needs at least %d bytes of memory and all jobs together may have %d; raise memory_budget", least, budget)

@@ -18,6 +18,8 @@ const (
 	OnDemand  JobState = "manual"    // it has no schedule
 	Compiling JobState = "compiling" // it runs once its module is there and compiled
 	Broken    JobState = "broken"    // it cannot run; the reason says what to do
+	Pending   JobState = "pending"   // nobody has approved what its plugin asks for; the reason says what to do
+	Denied    JobState = "denied"    // somebody has denied its plugin
 	Paused    JobState = "paused"
 	Disabled  JobState = "disabled" // its guest asked for it with exit 78
 	Finished  JobState = "done"     // its repeat limit is reached, or its schedule has no further time
@@ -93,7 +95,7 @@ func (j *job) state(budget int64) (JobState, string) {
 	case j.row.Disabled != "":
 		return Disabled, j.row.Disabled
 	case why != "":
-		return Broken, why
+		return j.def.refused(), why
 	case j.row.Paused:
 		return Paused, j.row.Reason
 	case j.mod == nil, j.def.Unready != "":

@@ -111,7 +111,7 @@ func (l *loop) considerSlot(it *dueItem, j *job, now time.Time, tries []*attempt
 		it.retryAt = l.h.instant().Add(time.Second)
 		return nil, "its start is delayed"
 	}
-	try := &attempt{item: it, job: j, def: j.def, busy: busy, claim: claims.Claim{
+	try := &attempt{item: it, job: j, def: j.inUse(), busy: busy, claim: claims.Claim{
 		Slot: claims.ScheduledSlot(j.def.Name, p.At), Attempt: 1, From: j.row.Next, Next: p.Next, Passed: p.Passed, StandsFor: p.StandsFor,
 	}}
 	if p.At.IsZero() {
@@ -148,7 +148,7 @@ func (l *loop) considerPending(it *dueItem, j *job, now time.Time, tries []*atte
 	if why := l.cannotStart(j, tries); why != "" {
 		return nil, why
 	}
-	try := &attempt{item: it, job: j, def: j.def, claim: j.overlapping(claims.Claim{
+	try := &attempt{item: it, job: j, def: j.inUse(), claim: j.overlapping(claims.Claim{
 		Slot: it.pending.Slot, Attempt: it.pending.Attempt, StandsFor: it.pending.StandsFor,
 	})}
 	if l.h.cfg.Only != "" && it.pending.Slot.Kind == claims.Manual {
@@ -182,7 +182,7 @@ func (l *loop) armed(try *attempt, now time.Time) error {
 	try.mod.users++
 	try.claim.RunID, try.claim.Digest = id, j.mod.digest
 	l.tookTurn(try)
-	try.claim.Deadline = claims.ClaimDeadline(now, j.def.startTimeout(), j.def.timeout(), l.h.cfg.CommitGrace)
+	try.claim.Deadline = claims.ClaimDeadline(now, try.def.startTimeout(), try.def.timeout(), l.h.cfg.CommitGrace)
 	return nil
 }
 

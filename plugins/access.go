@@ -14,6 +14,7 @@ type Access struct {
 	Request config.Request // of the version in use; of a job that waits or is denied: of the one that is there
 	Allowed Allowed        // what a run may do; nothing of a job that does not run
 	Denied  []Ask          // requested and not allowed
+	Idle    []Ask          // granted by the operator's own table and not requested, so that it has no effect
 	From    string         // whose word that is: "nobody's: …", "host file:…" or who approved or denied it; "": nobody has said anything yet
 	At      time.Time      // when; zero: not known
 	Update  *Update        // the version in the folder, where the one in use is an earlier one
@@ -56,11 +57,20 @@ type Record struct {
 	Approved    bool           // else it is denied
 	By          string
 	At          time.Time
+
+	// Auto says that no person decided this: it counts only where nothing newer than the revision Seen was decided about the job.
+	Auto bool
+	Seen int64
 }
 
 // same tells whether both are about one version.
 func (r Record) same(o Record) bool {
 	return r.Job == o.Job && r.Plugin == o.Plugin && r.Digest == o.Digest && r.Sidecar == o.Sidecar
+}
+
+// Meet is what a run may do of a request that is granted so, under the caps.
+func Meet(req config.Request, grant config.Grant, caps config.Caps) Allowed {
+	return meet(req, grant, caps)
 }
 
 // meet is what a request, a grant and the caps have in common.
@@ -72,13 +82,16 @@ func meet(req config.Request, grant config.Grant, caps config.Caps) Allowed {
 		}
 	}
 	for _, name := range sortedKeys(req.Secrets) {
-		if source, ok := grant.Secrets[name]; ok {
-			s := req.Secrets[name]
+		s := req.Secrets[name]
+		if source, ok := grant.Secrets[name]; ok && (source.Host == "" || source.Host == s.Host) {
 			a.Secrets = append(a.Secrets, Secret{name, s.Header(), s.Host, s.Format, source})
 		}
 	}
 	if req.State != nil {
 		a.State = int64(min(req.State.Size, max(grant.State, config.DefaultState)))
+		if caps.State > 0 {
+			a.State = min(a.State, int64(max(caps.State, config.DefaultState)))
+		}
 	}
 	for _, r := range req.Dirs {
 		i := slices.IndexFunc(grant.Dirs, func(g config.DirGrant) bool { return g.Guest == r.Guest })
@@ -216,11 +229,11 @@ func Whole(req config.Request) config.Grant {
 	for _, r := range req.HTTP {
 		g.HTTP = append(g.HTTP, config.HTTPGrant{Host: r.Host, Schemes: r.Schemes, Methods: r.Methods, Paths: r.Paths})
 	}
-	for name := range req.Secrets {
+	for name, s := range req.Secrets {
 		if g.Secrets == nil {
 			g.Secrets = map[string]config.SecretGrant{}
 		}
-		g.Secrets[name] = config.SecretGrant{}
+		g.Secrets[name] = config.SecretGrant{Host: s.Host}
 	}
 	if req.State != nil && req.State.Size > config.DefaultState {
 		g.State = req.State.Size
@@ -239,14 +252,39 @@ func Refused(req config.Request, grant config.Grant, caps config.Caps) []Ask {
 	return meet(req, grant, caps).refused(req)
 }
 
+// idle is what of a grant is of no use to a request.
+func idle(req config.Request, g config.Grant) []Ask {
+	var out []Ask
+	useless := func(part config.Grant) {
+		if a := meet(req, part, config.Caps{}); len(a.HTTP)+len(a.Secrets)+len(a.Dirs)+len(a.Emit) == 0 && a.State <= int64(config.DefaultState) {
+			out = append(out, Given(part)...)
+		}
+	}
+	for _, h := range g.HTTP {
+		useless(config.Grant{HTTP: []config.HTTPGrant{h}})
+	}
+	if g.State > config.DefaultState {
+		useless(config.Grant{State: g.State})
+	}
+	if g.Emit != nil {
+		for _, job := range g.Emit.Jobs {
+			useless(config.Grant{Emit: &config.EmitGrant{Jobs: []string{job}}})
+		}
+	}
+	for _, d := range g.Dirs {
+		useless(config.Grant{Dirs: []config.DirGrant{d}})
+	}
+	for _, name := range sortedKeys(g.Secrets) {
+		useless(config.Grant{Secrets: map[string]config.SecretGrant{name: g.Secrets[name]}})
+	}
+	return out
+}
+
 // Given is what a grant consists of, in words.
 func Given(g config.Grant) []Ask {
 	var as config.Request
 	for _, h := range g.HTTP {
 		as.HTTP = append(as.HTTP, config.HTTPRequest{Host: h.Host, Schemes: h.Schemes, Methods: h.Methods, Paths: h.Paths})
-	}
-	for _, d := range g.Dirs {
-		as.Dirs = append(as.Dirs, config.DirRequest{Guest: d.Guest + " = " + d.Host, Mode: d.Mode})
 	}
 	if g.Emit != nil {
 		as.Emit = &config.EmitRequest{Jobs: g.Emit.Jobs}
@@ -255,6 +293,9 @@ func Given(g config.Grant) []Ask {
 		as.State = &config.StateRequest{Size: g.State}
 	}
 	list := missing(nil, as)
+	for _, d := range g.Dirs {
+		list = append(list, Ask{Kind: "dir", What: dirText(folderText(d.Guest)+" = "+folderText(d.Host), d.Mode)})
+	}
 	for _, name := range sortedKeys(g.Secrets) {
 		list = append(list, Ask{Kind: "secrets", What: "secret " + name})
 	}

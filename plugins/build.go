@@ -28,6 +28,8 @@ type builder struct {
 	told    map[string]bool   // units whose problems are listed
 	problem []config.Problem
 	records map[string][]Record // by job
+	seen    int64               // their revision
+	unknown error               // why nothing is known of what was decided; nil: it is known, or nobody keeps it
 
 	// earlierVersion is a version of a plugin out of the content store. nil: there are none.
 	earlierVersion func(digest, sidecar, shown string) (*plugin, error)

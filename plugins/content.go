@@ -20,8 +20,9 @@ var ErrContent = errors.New("the bytes of this digest are gone")
 // All methods may be called concurrently, and several processes may share the folder: a file in it never changes, and a file
 // that any of them has used of late is not removed.
 type contentStore struct {
-	dir   string
-	limit int64 // most bytes that are read back
+	dir    string
+	limit  int64 // most bytes that are read back
+	frozen bool  // nothing is kept, and nothing that is there is changed
 
 	mu  sync.Mutex
 	mem map[string][]byte // guarded by mu; used without a folder
@@ -42,16 +43,22 @@ func openContent(dir string, limit int64) (*contentStore, error) {
 	return c, nil
 }
 
+// frozenContent is a store of which what is there can be read, and that never changes. The folder need not exist.
+func frozenContent(dir string, limit int64) *contentStore {
+	return &contentStore{dir: dir, limit: limit, frozen: true}
+}
+
 func (c *contentStore) path(digest string) string { return filepath.Join(c.dir, digest+moduleExt) }
 
 // put keeps the bytes. Bytes that are there already are left as they are: what is read back is checked.
 func (c *contentStore) put(digest string, b []byte) error {
+	if c.frozen {
+		return nil
+	}
 	if c.dir == "" {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.mem != nil {
-			c.mem[digest] = b
-		}
+		c.mem[digest] = b
 		return nil
 	}
 	if info, err := os.Lstat(c.path(digest)); err == nil && info.Mode().IsRegular() && info.Size() == int64(len(b)) {
@@ -96,6 +103,9 @@ func (c *contentStore) get(digest string) ([]byte, error) {
 
 // drop forgets the bytes of a digest, so that the next put writes them anew.
 func (c *contentStore) drop(digest string) {
+	if c.frozen {
+		return
+	}
 	if c.dir == "" {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -103,13 +113,6 @@ func (c *contentStore) drop(digest string) {
 		return
 	}
 	os.Remove(c.path(digest)) // a file that stays is seen to be damaged again, and said again
-}
-
-// keepNothing makes a store in memory forget all, and forget what is put from now on.
-func (c *contentStore) keepNothing() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.mem = nil
 }
 
 // retain makes a store in memory forget what is not in keep.

@@ -118,11 +118,7 @@ func missing(old *config.Request, next config.Request) []Ask {
 		if i >= 0 && (have.Dirs[i].Mode == config.ModeWrite || d.Mode == config.ModeRead) {
 			continue
 		}
-		what := "folder " + d.Guest + ", to read"
-		if d.Mode == config.ModeWrite {
-			what += " and write"
-		}
-		out = append(out, Ask{"dir", what, d.Reason})
+		out = append(out, Ask{"dir", dirText(folderText(d.Guest), d.Mode), d.Reason})
 	}
 	if next.Emit != nil {
 		var more []string
@@ -136,6 +132,22 @@ func missing(old *config.Request, next config.Request) []Ask {
 		}
 	}
 	return out
+}
+
+// dirText is a folder and its mode for people.
+func dirText(folder, mode string) string {
+	if mode == config.ModeWrite {
+		return "folder " + folder + ", to read and write"
+	}
+	return "folder " + folder + ", to read"
+}
+
+// folderText is a folder's path for people, quoted where it could be taken for more of the sentence.
+func folderText(path string) string {
+	if strings.ContainsAny(path, " ,;()\"'") {
+		return quoteWord(path)
+	}
+	return path
 }
 
 func stateOf(r config.Request) config.Size {

@@ -127,6 +127,14 @@ func TestMeet(t *testing.T) {
 	if got.HTTP != nil || got.Dirs[0].Quota != config.MiB {
 		t.Errorf("capped: %+v", got)
 	}
+	for cap, want := range map[config.Size]int64{0: 2 << 20, config.MiB: 1 << 20, config.KiB: 1 << 20, 3 * config.MiB: 2 << 20, 1536 * config.KiB: 1536 << 10} {
+		if got = meet(req, grant, config.Caps{State: cap}); got.State != want {
+			t.Errorf("with a cap of %v the state may have %d bytes, want %d", cap, got.State, want)
+		}
+	}
+	if got := Words(Capped(req, config.Caps{State: 3 * config.MiB})); strings.Join(got, "|") != "state up to 4MiB" {
+		t.Errorf("beyond the cap: %v", got)
+	}
 	if got = meet(req, grant, config.Caps{Dirs: []string{"/srv/da"}}); got.Dirs != nil {
 		t.Errorf("capped: %+v", got.Dirs)
 	}

@@ -41,6 +41,9 @@ func (b *builder) decide(job, module string, p *plugin, operator *layer) decisio
 	}
 	mine := Record{Job: job, Plugin: module, Digest: p.digest, Sidecar: p.sideText, Requested: p.request()}
 	req := mine.Requested
+	if b.unknown != nil { // somebody may have denied it
+		return decision{use: p, access: Access{Request: req}, state: Pending, reason: "what was decided about it is not known: " + b.unknown.Error(), remedy: remedyLedger}
+	}
 	verdict, earlier := b.verdicts(mine)
 	if bad := unrequested(p, req, b.shown(module), job); bad != nil {
 		return b.earlier(job, earlier, mine, decision{use: p, access: Access{Request: req}, state: Broken, reason: bad.What, remedy: bad.Remedy, file: bad.File})
@@ -59,7 +62,8 @@ func (b *builder) decide(job, module string, p *plugin, operator *layer) decisio
 	case earlier != nil && b.follows(*earlier, mine):
 		next := mine
 		next.Granted, next.Approved, next.By = narrowed(earlier.Granted, req), true, fromSameLess
-		if strings.HasPrefix(earlier.By, fromNobody) {
+		next.Auto, next.Seen = true, b.seen
+		if earlier.By == fromNobody {
 			next.By = fromNobody
 		}
 		d.access.From, d.access.Accept = next.By, &next
@@ -67,14 +71,18 @@ func (b *builder) decide(job, module string, p *plugin, operator *layer) decisio
 		return d
 	case earlier == nil && harmless(req) && b.file.AutoApprove == config.ApproveHarmless:
 		next := mine
-		next.Approved, next.By = true, fromNobody
+		next.Approved, next.By, next.Auto, next.Seen = true, fromNobody, true, b.seen
 		d.access.From, d.access.Accept = next.By, &next
 		d.grant(req, config.Grant{}, b.file.Caps)
 		return d
 	}
 	d.state, d.reason = Pending, "it waits for approval: it asks for "+asText(Asks(req))
-	if harmless(req) {
+	switch {
+	case !harmless(req):
+	case b.file.AutoApprove == config.ApproveNone:
 		d.reason = "it waits for approval: auto_approve is " + quoteWord(b.file.AutoApprove)
+	default:
+		d.reason = "it waits for approval: on_update is " + quoteWord(b.file.OnUpdate)
 	}
 	d.remedy = "see it with wcron inspect " + job + ", then run wcron approve " + job + " or wcron deny " + job
 	return b.earlier(job, earlier, mine, d)
@@ -124,6 +132,7 @@ func (b *builder) verdicts(mine Record) (verdict, earlier *Record) {
 		r := &b.records[mine.Job][i]
 		switch {
 		case r.Plugin != mine.Plugin:
+		case r.Approved && r.By == fromNobody && b.file.AutoApprove == config.ApproveNone: // nobody's word is not enough any more
 		case r.same(mine):
 			verdict = r
 		case r.Approved && (earlier == nil || r.At.After(earlier.At)):
@@ -226,6 +235,7 @@ func (b *builder) byHand(job, module string, p *plugin, operator *layer) decisio
 		return d
 	}
 	d.access.Request, d.access.From = asked, fromHostFile+" ("+at+")"
+	d.access.Idle = idle(req, grant)
 	d.grant(req, grant, b.file.Caps)
 	return d
 }

@@ -205,6 +205,11 @@ func TestOnUpdateAsk(t *testing.T) {
 	w.is(s.step(), Active, one, `on_update is "ask"`)
 	w.text("wcron.toml", "")
 	w.is(s.step(), Active, two, "")
+	// Without the bytes of the version before the reason is still the true one.
+	three := w.version("three")
+	w.text("wcron.toml", "on_update = \"ask\"\n")
+	w.must(os.RemoveAll(w.path("content")))
+	w.is(w.opened(l).step(), Pending, three, `on_update is "ask"; the version that was approved before cannot go on`)
 }
 
 func TestSidecarThatAsksForMore(t *testing.T) {
@@ -246,6 +251,25 @@ func TestGrantByHand(t *testing.T) {
 	j = w.is(s.step(), Pending, two, "is for the version "+one[:12])
 	if !strings.Contains(j.Remedy, two) {
 		t.Error(j.Remedy)
+	}
+}
+
+// What an operator grants in vain is told: it would be taken for granted.
+func TestGrantWithoutEffect(t *testing.T) {
+	w := newWorld(t, "[jobs.a.grant]\nstate = \"4MiB\"\nsecrets = { T = { env = \"X\" } }\nemit = { jobs = [\"b\"] }\n"+
+		"http = [{ host = \"a.com\" }, { host = \"b.com\", methods = [\"POST\"] }, { host = \"a.com\", paths = [\"/v2/**\"] }]\n"+
+		"dir = [{ guest = \"/data\", host = \"data\" }]\n")
+	w.version("one", "a.com")
+	set := w.opened(&ledger{}).step()
+	j := w.job(set, "a")
+	want := "http POST https://b.com/**|state up to 4MiB|start b|folder /data = " + w.path("data") + ", to read|secret T"
+	if got := strings.Join(Words(j.Access.Idle), "|"); got != want || hosts(j) != "a.com" {
+		t.Errorf("without effect: %q, want %q; %s", got, want, hosts(j))
+	}
+	emits := guest.WithManifest(guest.Importing("extism:host/user", "wcron_emit"), daily)
+	w.write("plugins/a.wasm", emits)
+	if j = w.job(w.opened(&ledger{}).step(), "a"); strings.Contains(strings.Join(Words(j.Access.Idle), "|"), "start b") {
+		t.Errorf("%v", j.Access.Idle)
 	}
 }
 

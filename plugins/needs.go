@@ -25,8 +25,8 @@ var capabilities = map[string]map[string]string{
 
 // free are the other functions that guests may import.
 var free = map[string][]string{
-	envModule: {"alloc", "free", "length", "length_unsafe", "load_u8", "load_u64", "store_u8", "store_u64", "input_length", "input_load_u8",
-		"input_load_u64", "output_set", "error_set", "config_get", "var_get", "var_set", "log_trace", "log_debug", "log_info", "log_warn", "log_error",
+	envModule: {"alloc", "free", "length", "length_unsafe", "load_u8", "load_u64", "store_u8", "store_u64", "input_length", "input_offset",
+		"input_load_u8", "input_load_u64", "output_set", "error_set", "config_get", "var_get", "var_set", "log_trace", "log_debug", "log_info", "log_warn", "log_error",
 		"get_log_level"},
 	userModule: {"wcron_state", "wcron_event", "wcron_progress"},
 }

@@ -55,12 +55,25 @@ func (r *records) refresh() (changed bool) {
 	return changed
 }
 
+// unknown says why nothing is known yet, or nil.
+func (r *records) unknown() error {
+	if r.by == nil {
+		return r.err
+	}
+	return nil
+}
+
+// LedgerProblem is the File of the problem that what was decided could not be read.
+const LedgerProblem = "the ledger"
+
+const remedyLedger = "let the state folder be one that wcron may use"
+
 func (r *records) problems() []config.Problem {
 	if r.err == nil {
 		return nil
 	}
-	return []config.Problem{{File: "the ledger", What: fmt.Sprintf("what was approved is not known: %v", r.err),
-		Remedy: "let the state folder be one that wcron may use; what was known before goes on"}}
+	return []config.Problem{{File: LedgerProblem, What: fmt.Sprintf("what was approved is not known: %v", r.err),
+		Remedy: remedyLedger + "; what was known before goes on"}}
 }
 
 // version is a version of a plugin that the content store has.

@@ -35,6 +35,9 @@ type Config struct {
 	// Opened is when Open is called. A file that changed less than Settle before it is left to Run, since it may still be
 	// written. Zero: not known, and Open takes whatever is there.
 	Opened time.Time
+
+	// Decided answers what was decided about plugins, as [Source.Records] wants it; nil: nobody keeps that, or Records says it.
+	Decided func(since int64) (list []Record, rev int64, err error)
 }
 
 // Source is the set of jobs that the files define now. Snapshot, Changed, Reload, Load and Pin may be called concurrently.
@@ -70,6 +73,9 @@ func Open(cfg Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.content, err = openContent(cfg.Content, config.MaxModuleSize); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.scan(cfg.Opened)
@@ -80,7 +86,7 @@ func open(cfg Config) (*Source, error) {
 	cfg.Rescan = interval(cfg.Rescan, DefaultRescan)
 	cfg.Settle = interval(cfg.Settle, DefaultSettle)
 	cfg.Retain = interval(cfg.Retain, DefaultRetain)
-	s := &Source{cfg: cfg, changed: make(chan struct{}, 1), machine: thisMachine(), watcher: fsnotify.NewWatcher}
+	s := &Source{cfg: cfg, changed: make(chan struct{}, 1), machine: thisMachine(), watcher: fsnotify.NewWatcher, records: records{read: cfg.Decided}}
 	var err error
 	if s.host, err = newHostFile(cfg.File); err != nil {
 		return nil, fmt.Errorf("open %s: %w", cfg.File, err)
@@ -91,16 +97,14 @@ func open(cfg Config) (*Source, error) {
 	}
 	s.host.use(c)
 	s.folder = newFolder(c.file)
-	if s.content, err = openContent(cfg.Content, config.MaxModuleSize); err != nil {
-		return nil, err
-	}
 	return s, nil
 }
 
-// Check looks once at everything, for a person who wants to know what is wrong. It writes nothing. The problems are those of the
-// set; a host file that is refused leaves no set and is told by its problems. An error is a host file that cannot be read at all.
+// Check looks once at everything, for a person who wants to know what is wrong. It writes nothing, and reads of the content store what
+// is there. The problems are those of the set; a host file that is refused leaves no set and is told by its problems. An error is a
+// host file that cannot be read at all.
 func Check(cfg Config) (*Set, []config.Problem, error) {
-	cfg.Content, cfg.Opened = "", time.Time{}
+	cfg.Opened = time.Time{}
 	s, err := open(cfg)
 	var refused *config.Error
 	if errors.As(err, &refused) {
@@ -109,7 +113,7 @@ func Check(cfg Config) (*Set, []config.Problem, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s.content.keepNothing()
+	s.content = frozenContent(cfg.Content, config.MaxModuleSize)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.scan(time.Time{})
@@ -268,7 +272,7 @@ func (s *Source) scanHost(in intake) bool {
 // build makes the set of what was last found.
 func (s *Source) build() *Set {
 	file := s.host.file
-	b := &builder{file: file, base: file.Base(), folder: s.folder, load: s.load, records: s.records.by, earlierVersion: s.version}
+	b := &builder{file: file, base: file.Base(), folder: s.folder, load: s.load, records: s.records.by, seen: s.records.rev, unknown: s.records.unknown(), earlierVersion: s.version}
 	b.complain(s.host.problems...)
 	b.complain(s.watching...)
 	b.complain(s.records.problems()...)
@@ -330,9 +334,10 @@ func (s *Source) kept() map[string]bool {
 	keep := s.Snapshot().digests()
 	maps.Copy(keep, s.retired)
 	maps.Copy(keep, s.pinned)
-	for _, j := range s.Snapshot().Jobs {
-		for _, r := range s.records.by[j.Name] {
-			if r.Approved {
+	for name, list := range s.records.by {
+		_, present := s.Snapshot().Job(name)
+		for _, r := range list {
+			if r.Approved && (present || r.By != fromNobody) { // what a person has approved outlasts that its plugin is away
 				keep[r.Digest] = true
 			}
 		}
@@ -349,7 +354,7 @@ func (s *Source) kept() map[string]bool {
 func (s *Source) sweep(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.content.dir != "" {
+	if s.content.dir != "" && s.records.unknown() == nil { // what was approved must not go since the ledger does not answer
 		_ = s.content.sweep(s.kept(), now, s.cfg.Retain)
 	}
 }

@@ -2,8 +2,11 @@ package sandbox
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/tetratelabs/wazero/api"
+
+	"github.com/wcron/wcron/sandbox/meter"
 )
 
 // blocks is the memory that the host owns and a guest reaches by calls: blocks of bytes by their offsets. A block's
@@ -12,6 +15,7 @@ import (
 type blocks struct {
 	list  [][]byte // nil where it is free
 	spare []int    // numbers that are free
+	told  bool     // that one was too large
 }
 
 const (
@@ -71,6 +75,14 @@ func (b *blocks) at(offset uint64, n int) ([]byte, bool) {
 	return block[at:], true
 }
 
+// refuseBlock tells people, once, of a block that is larger than any may be.
+func (x *execution) refuseBlock(n int64) {
+	if !x.blocks.told {
+		x.blocks.told = true
+		x.note(fmt.Sprintf("alloc: %s were asked for, and a block has %s at most", meter.FormatBytes(n), meter.FormatBytes(maxRequest)))
+	}
+}
+
 // memoryFunctions are those of extism:host/env with which a guest makes, reads and writes blocks.
 func memoryFunctions() []hostFunction {
 	i32, i64 := api.ValueTypeI32, api.ValueTypeI64
@@ -91,7 +103,10 @@ func memoryFunctions() []hostFunction {
 	return []hostFunction{
 		{"alloc", one, one, func(x *execution, mod api.Module, stack []uint64) {
 			n := int64(stack[0])
-			if stack[0], _ = x.blocks.alloc(&x.memory, n); stack[0] != 0 {
+			if n > maxRequest { // no call takes it, and to make it cannot be interrupted
+				stack[0] = 0
+				x.refuseBlock(n)
+			} else if stack[0], _ = x.blocks.alloc(&x.memory, n); stack[0] != 0 {
 				x.spend(mod, n/bytesPerFuel)
 			}
 		}},

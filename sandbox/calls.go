@@ -82,9 +82,9 @@ type hostFunction struct {
 // provideCalls makes the functions of both modules.
 func (e *Engine) provideCalls(ctx context.Context) error {
 	list := map[string][]hostFunction{EnvModule: append(memoryFunctions(), kernelFunctions()...)}
-	known := map[string]bool{}
+	known := map[string]string{} // which module has a name
 	for _, own := range list[EnvModule] {
-		known[own.name] = true
+		known[own.name] = EnvModule
 	}
 	for _, f := range e.cfg.Functions {
 		if f.Module == "" {
@@ -93,10 +93,10 @@ func (e *Engine) provideCalls(ctx context.Context) error {
 		if err := f.check(); err != nil {
 			return err
 		}
-		if known[f.Name] {
-			return fmt.Errorf("function %s of %s: there is one of that name already; choose another", f.Name, f.Module)
+		if of := known[f.Name]; of != "" {
+			return fmt.Errorf("function %s of %s: %s has one of that name already; choose another", f.Name, f.Module, of)
 		}
-		known[f.Name] = true
+		known[f.Name] = f.Module
 		list[f.Module] = append(list[f.Module], f.host())
 	}
 	for module, functions := range list {

@@ -170,7 +170,9 @@ func TestBadPointers(t *testing.T) {
 		{"alloc over the limit", asm.Cat(asm.I64(64<<20), asm.Call(0), trapUnless(0)), ""},
 		{"request that is no block", asm.Cat(asm.I64(3), asm.Call(7), asm.Drop), "wcron_state: there is no block"},
 		{"request within a block", asm.Cat(off(1), asm.Call(7), asm.Drop), "wcron_state: there is no block"},
-		{"request that is too large", asm.Cat(asm.I64(5<<20), asm.Call(0), asm.Call(7), asm.Drop), "may have 4194304"},
+		{"the largest block", asm.Cat(asm.I64(4<<20), asm.Call(0), asm.Call(7), asm.Drop), ""},
+		{"alloc of more than a call takes", asm.Cat(asm.I64(4<<20+1), asm.Call(0), trapUnless(0)), ""},
+		{"request of more than a call takes", asm.Cat(asm.I64(5<<20), asm.Call(0), asm.Call(7), asm.Drop), "wcron_state: there is no block at offset 0x0"},
 	}
 	e := callEngine(t)
 	for _, test := range tests {
@@ -210,14 +212,36 @@ func TestUnknownCallsAreRefused(t *testing.T) {
 	e := callEngine(t)
 	i64 := []asm.Type{asm.TypeI64}
 	for want, wasm := range map[string][]byte{
-		"(wcron_emit)":           importing(UserModule, "wcron_emit", i64, i64),
-		"(http_request)":         importing(EnvModule, "http_request", []asm.Type{asm.TypeI64, asm.TypeI64}, i64),
-		"with another signature": importing(UserModule, "wcron_state", nil, i64),
+		"(wcron_emit)":   importing(UserModule, "wcron_emit", i64, i64),
+		"(http_request)": importing(EnvModule, "http_request", []asm.Type{asm.TypeI64, asm.TypeI64}, i64),
+		"with another signature than this host gives it: as () -> i64, and here it is (i64) -> i64": importing(UserModule, "wcron_state", nil, i64),
+		"as (i64, i64), and here it is (i64) -> i64":                                                importing(EnvModule, "alloc", []asm.Type{asm.TypeI64, asm.TypeI64}, nil),
 	} {
 		_, err := e.Compile(context.Background(), wasm)
 		var me *ModuleError
 		if !errors.As(err, &me) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+// A guest with much memory is dead soon after its deadline, whatever blocks it makes; that one was too large is told once.
+func TestLargeBlocksEndAtTheDeadline(t *testing.T) {
+	const memory = 2 << 30
+	e := callEngine(t)
+	for _, n := range []int64{memory - 4<<20, 256 << 20, 4 << 20} {
+		g := newKernelGuest(e)
+		m := compile(t, e, g.run(asm.Loop(asm.I64(n), g.call("alloc"), g.call("free"), asm.Br(0)), asm.I32(0)))
+		for range 3 {
+			var stderr bytes.Buffer
+			begun := time.Now()
+			expect(t, m.Run(context.Background(), Run{Memory: memory, Timeout: 30 * time.Millisecond, Stderr: &stderr}), Timeout, Deadline, "")
+			if took := time.Since(begun); took > 30*time.Millisecond+200*time.Millisecond {
+				t.Errorf("blocks of %d: it took %s", n, took)
+			}
+			if told := strings.Count(stderr.String(), "a block has 4 MiB at most"); n > 4<<20 && told != 1 || n <= 4<<20 && told > 0 {
+				t.Errorf("blocks of %d: %q", n, stderr.String())
+			}
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
 
 	"github.com/wcron/wcron/sandbox/meter"
 )
@@ -207,6 +208,22 @@ func remedy(module string) string {
 	return "a module can import functions of wasi_snapshot_preview1, extism:host/env and extism:host/user only; build it for wasip1"
 }
 
+// signature is the type of a function, as in (i64, i32) -> i64.
+func signature(f api.FunctionDefinition) string {
+	names := func(types []api.ValueType) string {
+		var list []string
+		for _, t := range types {
+			list = append(list, api.ValueTypeName(t))
+		}
+		return strings.Join(list, ", ")
+	}
+	text := "(" + names(f.ParamTypes()) + ")"
+	if results := f.ResultTypes(); len(results) > 0 {
+		text += " -> " + names(results)
+	}
+	return text
+}
+
 // checkSignatures refuses imports that have the right name and the wrong type.
 func (e *Engine) checkSignatures(compiled wazero.CompiledModule) error {
 	for _, f := range compiled.ImportedFunctions() {
@@ -219,7 +236,8 @@ func (e *Engine) checkSignatures(compiled wazero.CompiledModule) error {
 			continue
 		}
 		if module != wasiModule {
-			return moduleError("it imports %s.%s with another signature than this host gives it; see docs/plugins.md", module, name)
+			return moduleError("it imports %s.%s with another signature than this host gives it: as %s, and here it is %s; declare it so, and build again", module, name,
+				signature(f), signature(host))
 		}
 		return moduleError("it imports %s.%s with another signature than WASI preview 1 gives it; "+
 			"build it with a toolchain for wasip1", module, name)

@@ -146,10 +146,7 @@ func TestCloseOneOfTwo(t *testing.T) {
 
 // An ordinary Go program, built with nothing but the Go toolchain.
 func TestStockGoProgram(t *testing.T) {
-	goTool, err := exec.LookPath("go")
-	if err != nil {
-		t.Skip("no Go toolchain")
-	}
+	goTool := tool(t, "go")
 	dir := t.TempDir()
 	source := `package main
 
@@ -220,7 +217,7 @@ func TestAcceptsWhatTheEngineAccepts(t *testing.T) {
 	out, err := list.Output()
 	root := strings.TrimSpace(string(out))
 	if err != nil || root == "" {
-		t.Skip("the engine's source is not there")
+		missing(t, "the engine's source is not there: run go mod download github.com/tetratelabs/wazero")
 	}
 	e := newEngine(t, Config{})
 	seen, taken := 0, 0
@@ -257,7 +254,7 @@ func TestAcceptsWhatTheEngineAccepts(t *testing.T) {
 		t.Fatal(err)
 	}
 	if seen == 0 {
-		t.Skip("the engine comes without its test modules")
+		missing(t, "the engine comes without its test modules: run go mod download github.com/tetratelabs/wazero, without vendoring")
 	}
 	t.Logf("%d modules, %d accepted", seen, taken)
 }

@@ -157,8 +157,8 @@ func TestThousandSleepers(t *testing.T) {
 			wg.Wait()
 			ended := time.Since(begun)
 			t.Logf("%d sleeping guests started in %v, held %d KiB each, were gone in %v", n, started, held/n>>10, ended)
-			if ended > 2*time.Second {
-				t.Errorf("gone only in %v", ended)
+			if ended > max(started, 2*time.Second) { // on a machine that is busy with other things both take longer
+				t.Errorf("gone only in %v, and started in %v", ended, started)
 			}
 		})
 	}

@@ -156,7 +156,7 @@ func engineSource(t *testing.T) string {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/tetratelabs/wazero").Output()
 	root := strings.TrimSpace(string(out))
 	if err != nil || root == "" {
-		t.Skip("the engine's source is not there")
+		missing(t, "the engine's source is not there: run go mod download github.com/tetratelabs/wazero")
 	}
 	return root
 }
@@ -223,6 +223,6 @@ func TestMeteringChangesNothing(t *testing.T) {
 	})
 	t.Logf("%d modules, %d ran the same, %d endless", seen, same, endless)
 	if same == 0 {
-		t.Skip("the engine comes without its test modules")
+		missing(t, "the engine comes without its test modules: run go mod download github.com/tetratelabs/wazero, without vendoring")
 	}
 }

@@ -31,57 +31,6 @@ const (
 	pathFuel  = 1000 // of a call that looks a path up, beside the crossing to the host
 )
 
-// mount is a Dir in a run.
-type mount struct {
-	Dir
-	root *os.Root
-	held int64 // what the folder holds, once it was counted; meaningless without a quota
-
-	counted bool
-}
-
-// charge adds to what the folder holds, if the quota lets it. The first time it counts what is there.
-func (m *mount) charge(n int64) error {
-	if m.Quota == 0 || n <= 0 {
-		return nil
-	}
-	if !m.counted {
-		m.count()
-	}
-	if n > m.Quota-m.held {
-		return errnoError(errnoNospc)
-	}
-	m.held += n
-	return nil
-}
-
-// refund takes off what is there no more.
-func (m *mount) refund(n int64) {
-	if m.counted {
-		m.held = max(m.held-n, 0)
-	}
-}
-
-// count adds up what the folder holds. What cannot be read counts as an entry.
-func (m *mount) count() {
-	m.counted = true
-	_ = fs.WalkDir(m.root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
-		if p == "." {
-			return nil
-		}
-		m.held += sizeOf(d.Info)
-		return nil
-	})
-}
-
-// sizeOf is what a file or folder counts.
-func sizeOf(info func() (fs.FileInfo, error)) int64 {
-	if i, err := info(); err == nil && i.Mode().IsRegular() {
-		return entryCost + i.Size()
-	}
-	return entryCost
-}
-
 // file is what stands behind a descriptor of the guest's: a folder, which has a root, or a regular file.
 type file struct {
 	mount   *mount
@@ -92,6 +41,7 @@ type file struct {
 	read    bool
 	write   bool
 	append  bool
+	gone    bool // it was removed or replaced, and counts until it is closed
 	listing *listing
 	buf     []byte // what a call works on, since one that is left behind outlives the guest's memory
 }
@@ -130,7 +80,7 @@ func (d Dir) check() error {
 // mountAll opens the folders of a run.
 func (x *execution) mountAll(dirs []Dir) {
 	for _, d := range dirs {
-		m := &mount{Dir: d}
+		m := &mount{Dir: d, over: x.ctx.Done()}
 		if err := x.apart(func() (err error) {
 			m.root, err = os.OpenRoot(d.Host)
 			return err

@@ -178,13 +178,13 @@ func TestOutputIsBounded(t *testing.T) {
 
 func TestFunctionsAreChecked(t *testing.T) {
 	for want, f := range map[string][]Function{
-		"there is one of that name": {{Name: "a"}, {Name: "a"}},
-		"choose another":            {{Name: "alloc"}},
-		"must be extism:host/env":   {{Name: "a", Module: "env"}},
-		"1 to 128 bytes":            {{}},
-		"and may have 16":           {{Name: "a", Params: make([]Kind, 17)}},
-		"parameter 0":               {{Name: "a", Params: []Kind{Nothing}}},
-		"its result":                {{Name: "a", Result: 99}},
+		"extism:host/user has one of that name already; choose another": {{Name: "a"}, {Name: "a"}},
+		"extism:host/env has one of that name already; choose another":  {{Name: "alloc"}},
+		"must be extism:host/env":                                       {{Name: "a", Module: "env"}},
+		"1 to 128 bytes":                                                {{}},
+		"and may have 16":                                               {{Name: "a", Params: make([]Kind, 17)}},
+		"parameter 0":                                                   {{Name: "a", Params: []Kind{Nothing}}},
+		"its result":                                                    {{Name: "a", Result: 99}},
 	} {
 		if _, err := New(context.Background(), Config{Functions: f}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)

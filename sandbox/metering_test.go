@@ -22,14 +22,21 @@ import (
 	"github.com/wcron/wcron/sandbox/meter"
 )
 
-// tool finds a compiler. Without it the test is skipped, but not where all tools must be there.
+// missing skips a test for want of what the text says how to get; where all of it must be there the test fails.
+func missing(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("WCRON_CI") == "1" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// tool finds a compiler.
 func tool(t testing.TB, name string) string {
+	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		if os.Getenv("WCRON_CI") == "1" {
-			t.Fatalf("%s is not there", name)
-		}
-		t.Skipf("%s is not there", name)
+		missing(t, "install %s, and put it on the path", name)
 	}
 	return path
 }

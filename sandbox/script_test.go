@@ -83,7 +83,7 @@ func newStage(t *testing.T, root, dir string, metered bool) *stage {
 	s.fuel = 20_000_000
 	wasm, err := os.ReadFile(filepath.Join(root, "internal/integration_test/spectest/testdata/spectest.wasm"))
 	if err != nil {
-		t.Skip("the engine comes without its test modules")
+		missing(t, "the engine comes without its test modules: run go mod download github.com/tetratelabs/wazero, without vendoring")
 	}
 	if s.host, err = s.rt.InstantiateWithConfig(context.Background(), wasm, wazero.NewModuleConfig().WithName("spectest")); err != nil {
 		t.Fatal(err)

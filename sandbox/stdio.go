@@ -31,7 +31,7 @@ func (x *execution) fdClose(_ api.Module, args []uint64) uint64 {
 	fd := uint32(args[0])
 	if f := x.file(args[0]); f != nil {
 		x.files[fd-fdCount] = nil
-		f.close()
+		x.shut(f)
 		return errnoSuccess
 	}
 	if fd >= fdCount || x.closed[fd] {

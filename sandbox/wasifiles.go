@@ -357,8 +357,8 @@ func (x *execution) fdRenumber(_ api.Module, args []uint64) uint64 {
 	case from == to:
 		return errnoSuccess
 	}
-	to.close()
 	x.files[uint32(args[1])-fdCount], x.files[uint32(args[0])-fdCount] = from, nil
+	x.shut(to)
 	return errnoSuccess
 }
 
@@ -390,7 +390,7 @@ func (x *execution) fdReaddir(mod api.Module, args []uint64) uint64 {
 		x.turn()
 		var e fs.DirEntry
 		if err := x.apart(func() (err error) {
-			e, err = f.listing.at(f.root, i)
+			e, err = f.listing.at(f.root, i, f.mount.isOver)
 			return err
 		}); err != nil {
 			return errnoOf(err)

@@ -265,10 +265,7 @@ func (x *execution) remove(mod api.Module, args []uint64, folder bool) uint64 {
 		case !info.IsDir() && folder:
 			return errnoError(errnoNotdir)
 		}
-		if err = dir.root.Remove(p); err == nil {
-			dir.mount.refund(sizeOf(func() (fs.FileInfo, error) { return info, nil }))
-		}
-		return err
+		return x.drop(dir.mount, info, func() error { return dir.root.Remove(p) })
 	}))
 }
 
@@ -300,13 +297,13 @@ func (x *execution) pathRename(mod api.Module, args []uint64) uint64 {
 		root, p, q = from.mount.root, path.Join(from.path, p), path.Join(to.path, q)
 	}
 	return errnoOf(x.apart(func() error {
-		replaced, there := root.Lstat(q)
-		same, _ := root.Lstat(p)
-		err := root.Rename(p, q)
-		if err == nil && there == nil && !os.SameFile(replaced, same) {
-			from.mount.refund(sizeOf(func() (fs.FileInfo, error) { return replaced, nil }))
+		rename := func() error { return root.Rename(p, q) }
+		replaced, none := root.Lstat(q)
+		moved, _ := root.Lstat(p)
+		if none != nil || os.SameFile(replaced, moved) {
+			return rename()
 		}
-		return err
+		return x.drop(from.mount, replaced, rename)
 	}))
 }
 
@@ -356,7 +353,7 @@ type listing struct {
 const listedAtOnce = 128
 
 // at is the entry at a place, or nil behind the last one.
-func (l *listing) at(root *os.Root, i uint64) (fs.DirEntry, error) {
+func (l *listing) at(root *os.Root, i uint64, over func() bool) (fs.DirEntry, error) {
 	if l.f == nil || i < l.first {
 		f, err := root.Open(".")
 		if err != nil {
@@ -368,7 +365,7 @@ func (l *listing) at(root *os.Root, i uint64) (fs.DirEntry, error) {
 		*l = listing{f: f}
 	}
 	for i >= l.first+uint64(len(l.window)) {
-		if l.ended {
+		if l.ended || over() {
 			return nil, nil
 		}
 		next, err := l.f.ReadDir(listedAtOnce)

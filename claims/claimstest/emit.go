@@ -1,6 +1,8 @@
 package claimstest
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/wcron/wcron/claims"
@@ -18,7 +20,7 @@ func finalEmits(w *world) {
 	}
 	got, err := w.s.Finalize(w.ctx, w.now, []claims.Final{f})
 	w.must(err)
-	if u := got[0].Unsent; len(u) != 2 || u[0].Job != "nobody" || u[1].Job != "gone" {
+	if u := got[0].Unsent; len(u) != 2 || u[0].Job != "nobody" || u[1].Job != "gone" || !strings.Contains(u[1].Why, "removed") {
 		w.Errorf("not sent: %+v", u)
 	}
 	seen := map[string]claims.Pending{}
@@ -57,4 +59,37 @@ func finalEmitsOfOthers(w *world) {
 	w.finalize(dropped, claims.Dropped)
 	w.pending(0)
 	w.verdict("b", map[claims.Verdict]int64{})
+}
+
+// Of a job so many runs wait that people and other runs asked for; what is emitted beyond, or to a job that is paused, is told and not made.
+func finalEmitsAreBounded(w *world) {
+	w.minutely("a", "b", "c")
+	emit := func(job string, n int) (unsent []claims.Unsent) {
+		f := w.final(w.start(alpha, "a"), claims.OK)
+		for i := range n {
+			f.Emit = append(f.Emit, claims.Emit{Job: job, ID: fmt.Sprint(f.RunID, "-", i)})
+		}
+		got, err := w.s.Finalize(w.ctx, w.now, []claims.Final{f})
+		w.must(err)
+		w.wait(time.Minute)
+		return got[0].Unsent
+	}
+	const half = claims.MaxEmitted / 2
+	w.request(claims.Request{Kind: claims.Trigger, Job: "b", ID: "person", By: "me"})
+	if u := emit("b", half); len(u) > 0 {
+		w.Errorf("not sent: %+v", u)
+	}
+	if u := emit("b", half+5); len(u) != 6 || !strings.Contains(u[0].Why, "wait") {
+		w.Errorf("%d not sent, of 6: %+v", len(u), u)
+	}
+	w.pending(claims.MaxEmitted)
+	w.request(claims.Request{Kind: claims.Trigger, Job: "b", ID: "another", By: "me"}) // a person is not kept from it
+	if u := emit("a", 1); len(u) > 0 {
+		w.Errorf("not sent to another job: %+v", u)
+	}
+	w.request(claims.Request{Kind: claims.Pause, Job: "c", By: "me"})
+	if u := emit("c", 1); len(u) != 1 || !strings.Contains(u[0].Why, "paused") {
+		w.Errorf("sent to a job that is paused: %+v", u)
+	}
+	w.pending(claims.MaxEmitted + 2)
 }

@@ -23,6 +23,7 @@ func finalScenarios() []scenario {
 		{"MixedBatch", finalMixed},
 		{"Emits", finalEmits},
 		{"EmitsOfOthers", finalEmitsOfOthers},
+		{"EmitsAreBounded", finalEmitsAreBounded},
 	}
 }
 

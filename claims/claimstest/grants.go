@@ -13,18 +13,19 @@ func grantScenarios() []scenario {
 		{"KeptAsTheyAre", grantKept},
 		{"OneApprovalAtATime", grantReplaced},
 		{"NewOnesAlone", grantSince},
+		{"NobodysWordGivesWay", grantAuto},
 		{"AllOrNone", grantAllOrNone},
 		{"OutliveTheJob", grantJobRemoved},
 		{"SeenByAnotherOpening", grantAgain},
 	}
 }
 
-// grants is the store's side of this part; the scenario is skipped where the engine has none.
+// grants is the store's side of this part; an engine that has none says so in its Harness.
 func (w *world) grants(s claims.Store) claims.Grants {
 	w.Helper()
 	g, ok := s.(claims.Grants)
 	if !ok {
-		w.Skip("the engine keeps no grants")
+		w.Fatal("the engine keeps no grants; if that is meant, say so with Harness.NoGrants")
 	}
 	return g
 }
@@ -96,6 +97,24 @@ func grantSince(w *world) {
 	w.grant("a 1 denied", "b 1 approved")
 	rev = w.decided(w.s, rev, "a 1 denied", "b 1 approved")
 	w.decided(w.s, rev)
+}
+
+// What a host takes for granted never goes over what a person has decided meanwhile.
+func grantAuto(w *world) {
+	auto := func(seen int64, digest string) {
+		w.Helper()
+		w.must(w.grants(w.s).Grant(w.ctx, w.now, []claims.Grant{{Job: "a", Plugin: "a.wasm", Digest: digest, Decision: claims.Approved, Requested: "{}",
+			Granted: "{}", By: "nobody", Auto: true, Seen: seen}}))
+	}
+	none := w.decided(w.s, 0)
+	w.grant("b 1 denied", "a 1 denied")
+	auto(none, "1")
+	denied := w.decided(w.s, 0, "b 1 denied", "a 1 denied")
+	auto(denied, "2")
+	w.decided(w.s, 0, "b 1 denied", "a 1 denied", "a 2 approved")
+	w.grant("a 3 approved")
+	auto(denied, "2")
+	w.decided(w.s, 0, "b 1 denied", "a 1 denied", "a 3 approved")
 }
 
 func grantAllOrNone(w *world) {

@@ -220,10 +220,19 @@ func (m *Model) finalize(now time.Time, f claims.Final) (claims.Finalized, error
 	m.close(now, j, o, f)
 	if f.Outcome == claims.OK {
 		for _, e := range f.Emit {
-			if to := m.jobs[e.Job]; to != nil && to.Removed.IsZero() {
-				m.ask(claims.ManualSlot(e.Job, now, e.ID), now, e.Input, e.By)
+			to, job, waiting := m.jobs[e.Job], claims.Job{}, 0
+			if to != nil {
+				job = to.Job
+			}
+			for _, p := range m.pending {
+				if p.Slot.Job == e.Job && p.Slot.Kind == claims.Manual {
+					waiting++
+				}
+			}
+			if why := e.Refusal(job, to != nil && to.Removed.IsZero(), waiting); why != "" {
+				answer.Unsent = append(answer.Unsent, claims.Unsent{Emit: e, Why: why})
 			} else {
-				answer.Unsent = append(answer.Unsent, e)
+				m.ask(claims.ManualSlot(e.Job, now, e.ID), now, e.Input, e.By)
 			}
 		}
 	}

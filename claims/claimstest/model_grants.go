@@ -47,6 +47,10 @@ func (m *Model) Grant(ctx context.Context, now time.Time, list []claims.Grant) e
 	}
 	m.rev++
 	for _, g := range list {
+		if g.Auto && slices.ContainsFunc(m.grants, func(o decision) bool { return o.Job == g.Job && o.Plugin == g.Plugin && o.rev > g.Seen }) {
+			continue
+		}
+		g.Auto, g.Seen = false, 0
 		m.grants = slices.DeleteFunc(m.grants, func(o decision) bool {
 			return o.Job == g.Job && o.Plugin == g.Plugin &&
 				(o.Digest == g.Digest && o.Sidecar == g.Sidecar || g.Decision == claims.Approved && o.Decision == claims.Approved)

@@ -106,10 +106,14 @@ func (l *ledger) finalize(now time.Time, f claims.Final, text []byte) claims.Fin
 	l.close(now, o, f)
 	if f.Outcome == claims.OK {
 		for _, e := range f.Emit {
-			if to := l.exists(e.Job); to != nil {
-				l.ask(to, claims.ManualSlot(e.Job, now, e.ID), now, claims.Request{Input: e.Input, By: e.By})
+			to, job := l.exists(e.Job), claims.Job{}
+			if to != nil {
+				job = to.Job
+			}
+			if why := e.Refusal(job, to != nil, l.asked(e.Job)); why != "" {
+				answer.Unsent = append(answer.Unsent, claims.Unsent{Emit: e, Why: why})
 			} else {
-				answer.Unsent = append(answer.Unsent, e)
+				l.ask(to, claims.ManualSlot(e.Job, now, e.ID), now, claims.Request{Input: e.Input, By: e.By})
 			}
 		}
 	}

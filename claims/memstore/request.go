@@ -72,6 +72,16 @@ func (l *ledger) ask(j *job, of claims.Slot, now time.Time, r claims.Request) {
 	l.pending[of.ID] = &claims.Pending{Slot: of, Attempt: 1, Due: now, Input: slices.Clone(r.Input), By: r.By, Rev: l.rev}
 }
 
+// asked is how many runs of a job wait that were asked for.
+func (l *ledger) asked(job string) (n int) {
+	for _, p := range l.pending {
+		if p.Slot.Job == job && p.Slot.Kind == claims.Manual {
+			n++
+		}
+	}
+	return n
+}
+
 // unfill skips what waits of a job's backfills.
 func (l *ledger) unfill(j *job, reason string) {
 	for id, p := range l.pending {

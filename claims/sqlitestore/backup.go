@@ -3,6 +3,8 @@ package sqlitestore
 import (
 	"archive/tar"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +12,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -17,11 +21,17 @@ import (
 	"github.com/wcron/wcron/claims"
 )
 
-// A backup is a tar file: the database, the output files that it names, and at the end the seal, without which it is not whole.
+// A backup is a tar file: the database, the output files that it names, the approved modules that are kept beside it, and at the end the
+// seal, without which it is not whole. Form 1 has no modules.
 const (
 	backupDB   = "ledger.db"
 	backupSeal = "backup.json"
-	backupForm = 1
+	backupForm = 2
+
+	modulesDir = "modules" // bytes of plugins by digest, which others keep there
+	moduleExt  = ".wasm"
+
+	schemaWithGrants = 4
 )
 
 // seal ends a backup.
@@ -29,7 +39,8 @@ type seal struct {
 	Form    int   `json:"form"`
 	Schema  int   `json:"schema"`
 	Outputs int64 `json:"outputs"`
-	Bytes   int64 `json:"bytes"` // of the database and the outputs
+	Modules int64 `json:"modules"`
+	Bytes   int64 `json:"bytes"` // of all of them
 }
 
 // backupTries is how often a backup is begun again because an output that it names was pruned meanwhile.
@@ -39,7 +50,10 @@ const backupTries = 5
 // the short lock. The copy is checked before it counts. It ends with an error and without a file when there is something of that
 // name already, when the file would lie in the store's own folder, when the disk is full, and when the store is damaged:
 // claims.ErrCorrupt.
-func (s *Store) Backup(ctx context.Context, file string) (bytes int64, err error) {
+//
+// The bytes of approved plugins, and those of the digests in also, go with it where the folder "modules" has them: so that a job whose
+// plugin folder holds an update that waits goes on after a restore.
+func (s *Store) Backup(ctx context.Context, file string, also ...string) (bytes int64, err error) {
 	op := "back up the store to " + file
 	if s.holds(file) {
 		return 0, fmt.Errorf("%s: it would lie in the folder of the store, and be lost with it: choose a place elsewhere", op)
@@ -58,7 +72,7 @@ func (s *Store) Backup(ctx context.Context, file string) (bytes int64, err error
 		}
 	}()
 	for n := 1; ; n++ {
-		if bytes, err = s.backup(ctx, f); err == nil || !errors.Is(err, errPruned) || n == backupTries {
+		if bytes, err = s.backup(ctx, f, also); err == nil || !errors.Is(err, errPruned) || n == backupTries {
 			break
 		}
 		if _, err = f.Seek(0, io.SeekStart); err != nil {
@@ -100,7 +114,7 @@ func (s *Store) holds(file string) bool {
 var errPruned = errors.New("an output was pruned meanwhile")
 
 // backup writes one try.
-func (s *Store) backup(ctx context.Context, to io.Writer) (int64, error) {
+func (s *Store) backup(ctx context.Context, to io.Writer, also []string) (int64, error) {
 	work, err := os.MkdirTemp(s.dir, "backup-")
 	if err != nil {
 		return 0, err
@@ -110,12 +124,12 @@ func (s *Store) backup(ctx context.Context, to io.Writer) (int64, error) {
 	if err := s.copyDB(ctx, copied); err != nil {
 		return 0, err
 	}
-	names, schema, err := inspect(copied)
+	has, err := inspect(copied)
 	if err != nil {
 		return 0, err
 	}
 	w := tar.NewWriter(to)
-	end := seal{Form: backupForm, Schema: schema, Outputs: int64(len(names))}
+	end := seal{Form: backupForm, Schema: has.schema, Outputs: int64(len(has.outputs))}
 	add := func(name, path string) error {
 		n, err := addFile(w, name, path)
 		end.Bytes += n
@@ -124,7 +138,7 @@ func (s *Store) backup(ctx context.Context, to io.Writer) (int64, error) {
 	if err := add(backupDB, copied); err != nil {
 		return 0, err
 	}
-	for _, name := range names {
+	for _, name := range has.outputs {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
@@ -136,6 +150,20 @@ func (s *Store) backup(ctx context.Context, to io.Writer) (int64, error) {
 			return 0, err
 		}
 	}
+	for _, digest := range modules(append(has.approved, also...)) {
+		path := filepath.Join(s.dir, modulesDir, digest+moduleExt)
+		if is, err := fileDigest(path); err != nil || is != digest {
+			continue // a decision outlives the bytes that nobody needs any more; damaged ones nobody can use
+		}
+		err := errors.Join(ctx.Err(), add(modulesDir+"/"+digest+moduleExt, path))
+		if errors.Is(err, fs.ErrNotExist) { // swept meanwhile
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		end.Modules++
+	}
 	text, err := json.Marshal(end)
 	if err != nil {
 		return 0, err
@@ -145,6 +173,33 @@ func (s *Store) backup(ctx context.Context, to io.Writer) (int64, error) {
 		_, err = w.Write(text)
 	}
 	return end.Bytes, errors.Join(err, w.Close())
+}
+
+// modules are the digests among some texts, each once.
+func modules(list []string) []string {
+	slices.Sort(list)
+	return slices.DeleteFunc(slices.Compact(list), func(s string) bool { return len(s) != 64 || strings.Trim(s, "0123456789abcdef") != "" })
+}
+
+// fileDigest is the SHA-256 of a plain file.
+func fileDigest(path string) (string, error) {
+	info, err := os.Lstat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fs.ErrInvalid
+	}
+	if err != nil {
+		return "", err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // copyDB copies the database as of one moment, by a connection of its own.
@@ -180,32 +235,46 @@ func room(dir string) error {
 	return errors.Join(err, f.Close(), os.Remove(f.Name()))
 }
 
-// inspect checks a copy of a database thoroughly, and answers the output files that it names and its schema's version.
-func inspect(path string) (outputs []string, schema int, err error) {
+// contents is what a database names outside of itself.
+type contents struct {
+	schema   int
+	outputs  []string // files
+	approved []string // digests of modules
+}
+
+// inspect checks a copy of a database thoroughly, and answers what it names.
+func inspect(path string) (has contents, err error) {
 	if err := checkSize(path); err != nil {
-		return nil, 0, err
+		return has, err
 	}
 	db, err := sqlite3.OpenFlags(fileURI(path, ""), sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
 	if err != nil {
-		return nil, 0, err
+		return has, err
 	}
 	c := &conn{db: db, stmts: make(map[string]*sqlite3.Stmt)}
 	defer func() { err = errors.Join(err, c.close()) }()
-	if schema, err = check(c); err != nil {
-		return nil, 0, err
+	if has.schema, err = check(c); err != nil {
+		return has, err
 	}
 	result := ""
 	if _, err := c.one(func(st *sqlite3.Stmt) { result = st.ColumnText(0) }, "PRAGMA integrity_check(1)"); err != nil {
-		return nil, 0, err
+		return has, err
 	}
 	if result != "ok" {
-		return nil, 0, fmt.Errorf("%w: %s", claims.ErrCorrupt, result)
+		return has, fmt.Errorf("%w: %s", claims.ErrCorrupt, result)
 	}
 	err = c.each(func(st *sqlite3.Stmt) error {
-		outputs = append(outputs, st.ColumnText(0))
+		has.outputs = append(has.outputs, st.ColumnText(0))
 		return nil
 	}, `SELECT DISTINCT out_file FROM runs WHERE out_file <> '' ORDER BY out_file`)
-	return outputs, schema, err
+	if err != nil || has.schema < schemaWithGrants {
+		return has, err
+	}
+	err = c.each(func(st *sqlite3.Stmt) error {
+		has.approved = append(has.approved, st.ColumnText(0))
+		return nil
+	}, `SELECT DISTINCT digest FROM grants WHERE decision = 'approved'`)
+	return has, err
 }
 
 func addFile(w *tar.Writer, name, path string) (int64, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -80,6 +81,66 @@ func TestBackupAndRestore(t *testing.T) {
 	whole(t, to)
 	if left, err := filepath.Glob(filepath.Join(to, "re*")); err != nil || len(left) != 1 { // what was replaced
 		t.Errorf("left %v %v", left, err)
+	}
+}
+
+// What was approved goes with the ledger, and what is not there any more is no fault.
+func TestBackupHasApprovedModules(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	s := worked(t, dir)
+	text := map[string]string{}
+	digest := func(s string) string {
+		d := sum([]byte(s))
+		text[d] = s
+		return d
+	}
+	approved, denied, pinned, damaged, gone := digest("approved"), digest("denied"), digest("pinned"), digest("damaged"), digest("gone")
+	text[damaged] = "DAMAGED"
+	if err := os.Mkdir(filepath.Join(dir, "modules"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, digest := range []string{approved, denied, pinned, damaged} {
+		if err := os.WriteFile(filepath.Join(dir, "modules", digest+".wasm"), []byte(text[digest]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for digest, decision := range map[string]claims.Decision{approved: claims.Approved, denied: claims.Denied} {
+		if err := s.Grant(t.Context(), t0, []claims.Grant{{Job: "a", Plugin: "a.wasm", Digest: digest, Decision: decision, Requested: "{}", Granted: "{}"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Grant(t.Context(), t0, []claims.Grant{{Job: "b", Plugin: "b.wasm", Digest: gone, Decision: claims.Approved, Requested: "{}", Granted: "{}"}}); err != nil {
+		t.Fatal(err)
+	}
+	file, to := filepath.Join(t.TempDir(), "backup.tar"), filepath.Join(t.TempDir(), "state")
+	if _, err := s.Backup(t.Context(), file, pinned, approved, damaged, "../ledger"); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{approved + ".wasm", pinned + ".wasm"}
+	slices.Sort(want)
+	for range 2 { // also where they are already
+		if _, err := Restore(Config{Dir: to}, file, true, t0); err != nil {
+			t.Fatal(err)
+		}
+		whole(t, to)
+		entries, err := os.ReadDir(filepath.Join(to, "modules"))
+		if err != nil || len(entries) != 2 || entries[0].Name() != want[0] || entries[1].Name() != want[1] {
+			t.Fatalf("%v %v", entries, err)
+		}
+		if b, err := os.ReadFile(filepath.Join(to, "modules", pinned+".wasm")); err != nil || string(b) != "pinned" {
+			t.Errorf("%q %v", b, err)
+		}
+	}
+	// What was damaged since is refused, and does not take the place of what is there.
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(strings.Replace(string(b), "pinned\x00", "penned\x00", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Restore(Config{Dir: to}, file, true, t0); !errors.Is(err, claims.ErrCorrupt) || !strings.Contains(err.Error(), pinned) {
+		t.Errorf("a damaged module: %v", err)
 	}
 }
 

@@ -160,15 +160,22 @@ func (t *tx) finalize(now time.Time, f *claims.Final, k *kept) (a claims.Finaliz
 	return a, err
 }
 
-// emit starts runs of other jobs, and tells which it could not start.
-func (t *tx) emit(now time.Time, list []claims.Emit) (unsent []claims.Emit, err error) {
+// queryAsked counts the runs of a job that wait and were asked for.
+const queryAsked = `SELECT count(*) FROM pending JOIN slots USING (slot_id) WHERE pending.job = ? AND kind = 'manual'`
+
+// emit starts runs of other jobs, and tells which it has not started.
+func (t *tx) emit(now time.Time, list []claims.Emit) (unsent []claims.Unsent, err error) {
 	for _, e := range list {
 		job, err := t.job(e.Job)
 		if err != nil {
 			return nil, err
 		}
-		if !job.exists() {
-			unsent = append(unsent, e)
+		waiting, err := t.number(queryAsked, e.Job)
+		if err != nil {
+			return nil, err
+		}
+		if why := e.Refusal(job.Job, job.exists(), int(waiting)); why != "" {
+			unsent = append(unsent, claims.Unsent{Emit: e, Why: why})
 			continue
 		}
 		r := claims.Request{Kind: claims.Trigger, Job: e.Job, ID: e.ID, Input: e.Input, By: e.By}

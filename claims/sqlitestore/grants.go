@@ -32,6 +32,7 @@ CREATE INDEX grants_rev ON grants (rev);
 
 const (
 	queryGrants  = `SELECT job, plugin, digest, sidecar, decision, requested, granted, by, at, rev FROM grants WHERE rev > ? ORDER BY rev, id`
+	newerGrants  = `SELECT COUNT(*) FROM grants WHERE job = ? AND plugin = ? AND rev > ?`
 	replaceGrant = `DELETE FROM grants WHERE job = ?1 AND plugin = ?2 AND (digest = ?3 AND sidecar = ?4 OR ?5 = 'approved' AND decision = 'approved')`
 	insertGrant  = `INSERT INTO grants (job, plugin, digest, sidecar, decision, requested, granted, by, at, rev) VALUES (?,?,?,?,?,?,?,?,?,?)`
 )
@@ -61,6 +62,14 @@ func (s *Store) Grant(ctx context.Context, now time.Time, list []claims.Grant) e
 		for _, g := range list {
 			if g.Decision != claims.Approved && g.Decision != claims.Denied {
 				return fmt.Errorf("there is no decision %q", g.Decision)
+			}
+			if g.Auto {
+				if n, err := t.number(newerGrants, g.Job, g.Plugin, g.Seen); n > 0 || err != nil {
+					if err != nil {
+						return fmt.Errorf("job %q: %w", g.Job, err)
+					}
+					continue
+				}
 			}
 			_, err := t.exec(replaceGrant, g.Job, g.Plugin, g.Digest, g.Sidecar, string(g.Decision))
 			if err == nil {

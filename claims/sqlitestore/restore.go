@@ -67,6 +67,9 @@ func swap(dir, work, aside string) (string, error) {
 	if err := errors.Join(writeSynced(mark, strings.NewReader("a restore was begun and has not ended\n")), syncDir(dir)); err != nil {
 		return "", err
 	}
+	if err := bring(filepath.Join(work, modulesDir), filepath.Join(dir, modulesDir)); err != nil {
+		return "", err
+	}
 	moved := false
 	for _, name := range []string{backupDB, backupDB + "-wal", backupDB + "-shm", "output"} {
 		if !exists(filepath.Join(dir, name)) {
@@ -91,6 +94,27 @@ func swap(dir, work, aside string) (string, error) {
 		aside = ""
 	}
 	return aside, errors.Join(syncDir(dir), os.Remove(mark), syncDir(dir))
+}
+
+// bring moves the modules of a backup to those that are there. A name is the digest of what is in it, so either file serves; whoever
+// reads one checks it.
+func bring(from, to string) error {
+	entries, err := os.ReadDir(from)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(to, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	for _, e := range entries {
+		if err := os.Rename(filepath.Join(from, e.Name()), filepath.Join(to, e.Name())); err != nil {
+			return err
+		}
+	}
+	return syncDir(to)
 }
 
 // unused tries every lock that a process holds while it works with the store. The short lock is held by the caller, so nobody
@@ -122,6 +146,8 @@ func unused(dir string) error {
 	return nil
 }
 
+var modulePath = regexp.MustCompile(`^modules/[0-9a-f]{64}\.wasm$`)
+
 var outputPath = regexp.MustCompile(`^output/[0-9a-f]{2}/[A-Za-z0-9_-]+\.log$`)
 
 // unpack puts a backup's files below a folder and checks that all of them are there.
@@ -150,7 +176,7 @@ func unpack(file, to string) error {
 			}
 			break
 		}
-		if h.Typeflag != tar.TypeReg || h.Name != backupDB && !outputPath.MatchString(h.Name) || found[h.Name] {
+		if h.Typeflag != tar.TypeReg || h.Name != backupDB && !outputPath.MatchString(h.Name) && !modulePath.MatchString(h.Name) || found[h.Name] {
 			return notWhole("it has an entry %.100q that none has", h.Name)
 		}
 		found[h.Name] = true
@@ -164,10 +190,17 @@ func unpack(file, to string) error {
 		} else if err != nil {
 			return err
 		}
+		have.Bytes += h.Size
+		if modulePath.MatchString(h.Name) { // it is new here: what nobody needs goes by its age
+			if is, err := fileDigest(path); err != nil || is+moduleExt != filepath.Base(path) {
+				return notWhole("%s is damaged", h.Name)
+			}
+			have.Modules++
+			continue
+		}
 		if err := os.Chtimes(path, h.ModTime, h.ModTime); err != nil {
 			return err
 		}
-		have.Bytes += h.Size
 		if h.Name != backupDB {
 			have.Outputs++
 		}
@@ -175,14 +208,15 @@ func unpack(file, to string) error {
 	switch {
 	case end.Form > backupForm:
 		return fmt.Errorf("%w: the backup %s has form %d and this program knows %d: update this program", claims.ErrNewer, file, end.Form, backupForm)
-	case !found[backupDB] || have.Bytes != end.Bytes || have.Outputs != end.Outputs:
-		return notWhole("it has %d bytes in %d outputs, and its seal says %d in %d", have.Bytes, have.Outputs, end.Bytes, end.Outputs)
+	case !found[backupDB] || have.Bytes != end.Bytes || have.Outputs != end.Outputs || have.Modules != end.Modules:
+		return notWhole("it has %d bytes in %d outputs and %d modules, and its seal says %d in %d and %d",
+			have.Bytes, have.Outputs, have.Modules, end.Bytes, end.Outputs, end.Modules)
 	}
-	names, _, err := inspect(filepath.Join(to, backupDB))
+	has, err := inspect(filepath.Join(to, backupDB))
 	if err != nil {
 		return fmt.Errorf("the backup %s: %w", file, err)
 	}
-	for _, name := range names {
+	for _, name := range has.outputs {
 		if !found["output/"+name] {
 			return notWhole("the output %s is missing", name)
 		}

@@ -29,6 +29,8 @@ type jobKeys struct {
 	Entry         *string           `placeholder:"NAME" help:"The exported function to call."`
 	Arg           []string          `sep:"none" placeholder:"TEXT" help:"An argument of the guest; give it once for each."`
 	Env           map[string]string `mapsep:"none" placeholder:"NAME=TEXT" help:"A variable of the guest; give it once for each."`
+	ConfigValue   map[string]string `mapsep:"none" placeholder:"NAME=TEXT" help:"A value that the guest is answered when it asks for its configuration (the key config); give it once for each."`
+	Grant         string            `placeholder:"FILE" help:"What the job is granted: TOML with the table [grant], or what wcron grants export prints. It takes the place of what wcron approve has recorded."`
 	Input         string            `placeholder:"FILE" help:"JSON for the event's input; - reads stdin."`
 	NotBefore     *config.Moment    `placeholder:"TIME" help:"The schedule has no times before this one, such as 2026-12-24T18:00:00 in the job's zone."`
 	NotAfter      *config.Moment    `placeholder:"TIME" help:"Nor after this one."`
@@ -53,10 +55,10 @@ type jobKeys struct {
 }
 
 // job is the flags as a layer of configuration.
-func (k *jobKeys) job(a *app, f *config.File) (config.Job, error) {
+func (k *jobKeys) job(a *app, f *config.File, name string) (config.Job, error) {
 	j := config.Job{
 		Plugin: k.Plugin, Timezone: k.Timezone, DST: k.DST, Timeout: k.Timeout, StartTimeout: k.StartTimeout, Memory: k.Memory,
-		Fuel: k.Fuel, Output: k.Output, StateSize: k.StateSize, Entry: k.Entry, Args: k.Arg, Env: k.Env, Missed: k.Missed,
+		Fuel: k.Fuel, Output: k.Output, StateSize: k.StateSize, Entry: k.Entry, Args: k.Arg, Env: k.Env, Config: k.ConfigValue, Missed: k.Missed,
 		NotBefore: k.NotBefore, NotAfter: k.NotAfter, MissedLimit: k.MissedLimit, MissedWindow: k.MissedWindow, Grace: k.Grace, Jitter: k.Jitter,
 		PauseAfter: k.PauseAfter, StartingDeadline: k.StartingDeadline, Retries: k.Retries, Backoff: k.Backoff,
 		RetryOn: k.RetryOn, Overlap: k.Overlap, QueueLimit: k.QueueLimit, MaxConcurrent: k.MaxConcurrent, Repeat: k.Repeat, HistoryRuns: k.HistoryRuns, HistoryBytes: k.HistoryBytes, Description: k.Description,
@@ -67,6 +69,15 @@ func (k *jobKeys) job(a *app, f *config.File) (config.Job, error) {
 	if j.Plugin != nil {
 		j.Plugin = new(inFolder(f.Plugins, *j.Plugin))
 	}
+	if k.Grant != "" {
+		src, err := readAtMost(k.Grant, maxGrant)
+		if err != nil {
+			return j, err
+		}
+		if j.Grant, err = config.ParseGrant(k.Grant, src, name); err != nil {
+			return j, refusedText(a, err)
+		}
+	}
 	if k.Input != "" {
 		b, err := (&runCmd{Input: k.Input}).input(a)
 		if err != nil {
@@ -75,6 +86,20 @@ func (k *jobKeys) job(a *app, f *config.File) (config.Job, error) {
 		j.Input = b
 	}
 	return j, nil
+}
+
+const maxGrant = 256 << 10
+
+// refusedText tells what is wrong with a file that a flag names.
+func refusedText(a *app, err error) error {
+	var refused *config.Error
+	if !errors.As(err, &refused) {
+		return exitError{exitUsage, err}
+	}
+	for _, p := range refused.Problems {
+		fmt.Fprintln(a.stderr, printable(p.String()))
+	}
+	return usage("nothing is changed; mend what is listed above")
 }
 
 // inFolder is the name of a module in the plugin folder, given as such, without its ending, or as a path that leads there.
@@ -123,7 +148,7 @@ func (c *addCmd) Run(ctx context.Context, a *app) error {
 	if err := config.ValidName(c.Name); err != nil {
 		return usage("%w", err)
 	}
-	j, err := c.job(a, f)
+	j, err := c.job(a, f, c.Name)
 	if err != nil {
 		return err
 	}
@@ -165,6 +190,13 @@ func told(ctx context.Context, a *app, f *config.File, name, action string, next
 		return a.emit(out)
 	}
 	fmt.Fprintf(a.stdout, "job %s %s: %s\n", name, action, out.File)
+	if set, _, _, err := look(ctx, f.Path); err == nil && set != nil {
+		if j, ok := set.Job(name); ok {
+			if what, remedy := undecided(j); what != "" {
+				fmt.Fprintf(a.stderr, "note: %s\n", printable(advice(what, remedy)))
+			}
+		}
+	}
 	if out.NextAt != nil {
 		fmt.Fprintf(a.stdout, "next at %s, %s\n", stamp(next, next.Location()), relative(next, a.now()))
 	} else if action != "removed" {

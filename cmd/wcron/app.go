@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,7 +9,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/alecthomas/kong"
 
@@ -155,20 +159,51 @@ func (a *app) fail(err error) int {
 	var refused *config.Error
 	if errors.As(err, &refused) {
 		for _, p := range refused.Problems {
-			fmt.Fprintf(a.stderr, "%s\n", p)
+			fmt.Fprintln(a.stderr, printable(p.String()))
 		}
 		fmt.Fprintf(a.stderr, "wcron: the configuration is refused; mend what is listed above, then see wcron check\n")
 		return exitUsage
 	}
-	fmt.Fprintf(a.stderr, "wcron: %v\n", err)
+	for i, line := range strings.Split(err.Error(), "\n") {
+		if i == 0 {
+			line = "wcron: " + line
+		}
+		fmt.Fprintln(a.stderr, printable(line))
+	}
 	return code
 }
 
-// emit prints one JSON object on a line of its own.
+// emit prints one JSON object on a line of its own. What a terminal would obey is escaped.
 func (a *app) emit(v any) error {
-	enc := json.NewEncoder(a.stdout)
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := a.stdout.Write(escaped(line.Bytes()))
+	return err
+}
+
+// escaped is JSON in which characters that do not show as themselves, which stand in texts alone, are written as escapes.
+func escaped(line []byte) []byte {
+	hidden := func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
+	if !bytes.ContainsFunc(line, hidden) {
+		return line
+	}
+	var out bytes.Buffer
+	for _, r := range string(line) {
+		switch {
+		case !hidden(r):
+			out.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&out, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&out, `\u%04x`, r)
+		}
+	}
+	return out.Bytes()
 }
 
 // locate finds the host file. A configuration that is not there is an error of usage.

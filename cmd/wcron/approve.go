@@ -18,7 +18,7 @@ import (
 
 type approveCmd struct {
 	Job     string            `arg:"" help:"The job."`
-	Only    []string          `placeholder:"WHAT,…" help:"Grant no more than these: http, secrets, state, dir, emit; or one of a kind, such as http:api.example.com, secrets:TOKEN, dir:/data, emit:notify."`
+	Only    []string          `sep:"none" placeholder:"WHAT,…" help:"Grant no more than these: http, secrets, state, dir, emit; or one of a kind, such as http:api.example.com, secrets:TOKEN, dir:/data, emit:notify."`
 	Secret  map[string]string `mapsep:"none" placeholder:"NAME=env:VAR|file:PATH" help:"Where a secret is; give it once for each."`
 	Dir     map[string]string `mapsep:"none" placeholder:"GUEST=FOLDER" help:"Which folder of this machine the job sees as GUEST; give it once for each."`
 	Network map[string]string `mapsep:"none" placeholder:"HOST=NETWORK,…" help:"Addresses that HOST may lead to although they are not public, such as 10.1.0.0/16."`
@@ -59,14 +59,17 @@ func (c *approveCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
+		if !a.json {
+			showVersion(a, source, j)
+		}
 		r.Granted, err = c.grant(r.Requested, before)
 		if err != nil {
 			return err
 		}
 		denied := plugins.Refused(r.Requested, r.Granted, source.Snapshot().File.Caps)
 		if !a.json {
-			showVersion(a, source, j)
 			showDenied(a, denied)
+			showPlaces(a, r.Granted)
 		}
 		if !c.Yes && !a.confirm("approve?") {
 			return exitError{exitBad, fmt.Errorf("nothing is changed; job %s stays as it was", c.Job)}
@@ -156,7 +159,11 @@ func showVersion(a *app, source *plugins.Source, j plugins.Job) {
 		showAsks(a, "  ", plugins.Asks(req))
 		return
 	}
-	fmt.Fprintf(a.stdout, "the version in use is %.12s, by the word of %s; against it, this one asks for:\n", j.Digest, printable(j.Access.From))
+	other := ""
+	if j.Digest == up.Digest {
+		other = " with another sidecar"
+	}
+	fmt.Fprintf(a.stdout, "the version in use is %.12s%s, by the word of %s; against it, this one asks for:\n", j.Digest, other, printable(j.Access.From))
 	if len(up.More)+len(up.Less) == 0 {
 		fmt.Fprintln(a.stdout, "  the same")
 	}
@@ -173,7 +180,7 @@ func showAsks(a *app, before string, list []plugins.Ask) {
 	for _, x := range list {
 		line := before + x.What
 		if x.Reason != "" {
-			line += " (" + fmt.Sprintf("%q", x.Reason) + ")"
+			line += " (" + fmt.Sprintf("%q", strings.Join(strings.Fields(x.Reason), " ")) + ")" // blanks could fill a line
 		}
 		fmt.Fprintln(a.stdout, printable(line))
 	}
@@ -183,6 +190,15 @@ func showDenied(a *app, list []plugins.Ask) {
 	if len(list) > 0 {
 		fmt.Fprintln(a.stdout, "of that it is not given:")
 		showAsks(a, "  ", list)
+	}
+}
+
+func showPlaces(a *app, g config.Grant) {
+	if list := places(g); len(list) > 0 {
+		fmt.Fprintln(a.stdout, "in that:")
+		for _, line := range list {
+			fmt.Fprintln(a.stdout, "  "+printable(line))
+		}
 	}
 }
 

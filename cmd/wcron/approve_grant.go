@@ -31,8 +31,12 @@ func (c *approveCmd) grant(req config.Request, before config.Grant) (config.Gran
 	return g, c.dirs(&g, before)
 }
 
-// only keeps of a grant what is named.
-func only(g config.Grant, names []string) (config.Grant, error) {
+// only keeps of a grant what is named, in texts of names with commas between them.
+func only(g config.Grant, texts []string) (config.Grant, error) {
+	names := strings.Split(strings.Join(texts, ","), ",")
+	if slices.Contains(names, "") {
+		return g, usage("--only: name what is to be granted, such as http or dir:/data; without the flag it is all that is asked for")
+	}
 	used := map[string]bool{}
 	wanted := func(kind, name string) bool {
 		ok := false
@@ -46,8 +50,10 @@ func only(g config.Grant, names []string) (config.Grant, error) {
 	g.HTTP = slices.DeleteFunc(g.HTTP, func(h config.HTTPGrant) bool { return !wanted("http", h.Host) })
 	maps.DeleteFunc(g.Secrets, func(name string, _ config.SecretGrant) bool { return !wanted("secrets", name) })
 	g.Dirs = slices.DeleteFunc(g.Dirs, func(d config.DirGrant) bool { return !wanted("dir", d.Guest) })
-	if !wanted("state", "") {
+	if g.State > 0 && !slices.Contains(names, "state") {
 		g.State = 0
+	} else if g.State > 0 {
+		used["state"] = true
 	}
 	if g.Emit != nil {
 		jobs := slices.DeleteFunc(slices.Clone(g.Emit.Jobs), func(job string) bool { return !wanted("emit", job) })
@@ -74,7 +80,7 @@ func (c *approveCmd) networks(g *config.Grant, before config.Grant) error {
 			given[host] = append(given[host], p)
 		}
 		if !slices.ContainsFunc(g.HTTP, func(h config.HTTPGrant) bool { return h.Host == host }) {
-			return usage("--network %s: it is no host of this grant", host)
+			return usage("--network %s: it is no host of this grant; see what the plugin asks for with wcron inspect %s", host, c.Job)
 		}
 	}
 	for i := range g.HTTP {
@@ -94,20 +100,26 @@ func (c *approveCmd) networks(g *config.Grant, before config.Grant) error {
 func (c *approveCmd) secrets(g *config.Grant, before config.Grant) error {
 	for name := range c.Secret {
 		if _, ok := g.Secrets[name]; !ok {
-			return usage("--secret %s: it is no secret of this grant", name)
+			return usage("--secret %s: it is no secret of this grant; see what the plugin asks for with wcron inspect %s", name, c.Job)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.Secrets)) {
 		text, given := c.Secret[name]
 		old, known := before.Secrets[name]
+		host := g.Secrets[name].Host
 		switch {
 		case given:
 			s, err := secretSource(text)
 			if err != nil {
 				return usage("--secret %s: %w", name, err)
 			}
+			s.Host = host
 			g.Secrets[name] = s
+		case known && old.Host != "" && old.Host != host:
+			return usage("the secret %s was granted for %s and is asked for %s now: say with --secret %s=env:VAR or --secret %s=file:PATH which one is meant, or leave it out with --only",
+				name, old.Host, host, name, name)
 		case known:
+			old.Host = host
 			g.Secrets[name] = old
 		default:
 			return usage("where is the secret %s? say it with --secret %s=env:VAR or --secret %s=file:PATH, or leave it out with --only", name, name, name)
@@ -132,7 +144,7 @@ func secretSource(text string) (config.SecretGrant, error) {
 func (c *approveCmd) dirs(g *config.Grant, before config.Grant) error {
 	for guest := range c.Dir {
 		if !slices.ContainsFunc(g.Dirs, func(d config.DirGrant) bool { return d.Guest == guest }) {
-			return usage("--dir %s: it is no folder of this grant", guest)
+			return usage("--dir %s: it is no folder of this grant; see what the plugin asks for with wcron inspect %s", guest, c.Job)
 		}
 	}
 	for i := range g.Dirs {
@@ -150,8 +162,39 @@ func (c *approveCmd) dirs(g *config.Grant, before config.Grant) error {
 			d.Host = abs
 		}
 		if d.Host == "" {
-			return usage("which folder is %s? say it with --dir %s=FOLDER, or leave it out with --only", d.Guest, d.Guest)
+			return usage("which folder is %s? say it with --dir %s=FOLDER, or leave it out with --only", d.Guest, quoted(d.Guest))
 		}
 	}
 	return nil
+}
+
+// nearby are the addresses that are not public and that hosts of a grant may lead to.
+func nearby(g config.Grant) (list []string) {
+	for _, h := range g.HTTP {
+		var networks []string
+		for _, n := range h.Networks {
+			networks = append(networks, n.String())
+		}
+		if len(networks) > 0 {
+			list = append(list, fmt.Sprintf("%s may lead to %s", h.Host, strings.Join(networks, ", ")))
+		}
+	}
+	return list
+}
+
+// places is what a grant says beyond its request: addresses that are not public, and where secrets and folders are.
+func places(g config.Grant) []string {
+	list := nearby(g)
+	for _, name := range slices.Sorted(maps.Keys(g.Secrets)) {
+		switch s := g.Secrets[name]; {
+		case s.Env != "":
+			list = append(list, fmt.Sprintf("secret %s is the variable %s of the host", name, s.Env))
+		case s.File != "":
+			list = append(list, fmt.Sprintf("secret %s is in %s", name, s.File))
+		}
+	}
+	for _, d := range g.Dirs {
+		list = append(list, fmt.Sprintf("folder %s is %s", d.Guest, d.Host))
+	}
+	return list
 }

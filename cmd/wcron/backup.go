@@ -9,6 +9,7 @@ import (
 
 	"github.com/wcron/wcron/claims"
 	"github.com/wcron/wcron/claims/sqlitestore"
+	"github.com/wcron/wcron/config"
 )
 
 type backupCmd struct {
@@ -17,8 +18,8 @@ type backupCmd struct {
 
 // Help implements kong.HelpProvider.
 func (*backupCmd) Help() string {
-	return "Writes the ledger as of one moment, with all outputs and the jobs' state, into one tar file. Hosts go on meanwhile and wait for nothing. " +
-		"The copy is checked before it counts. Not in it: the configuration, the plugins, and what runs in flight have written so far.\n\n" +
+	return "Writes the ledger as of one moment, with all outputs, the jobs' state and the bytes of approved plugins, into one tar file. Hosts go on meanwhile and " +
+		"wait for nothing. The copy is checked before it counts. Not in it: the configuration, the plugin folder, and what runs in flight have written so far.\n\n" +
 		"Exit codes: 0 the backup is whole and on the disk, 2 usage or configuration, 3 it could not be made; then there is no such file."
 }
 
@@ -46,7 +47,7 @@ func (c *backupCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	defer a.slow("writing the backup")()
-	n, err := store.Backup(ctx, c.File)
+	n, err := store.Backup(ctx, c.File, pinned(f)...)
 	if err != nil {
 		return unreachable(err)
 	}
@@ -55,6 +56,17 @@ func (c *backupCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	fmt.Fprintf(a.stdout, "%s has the ledger of %s, %d bytes; put it back with: wcron restore %s\n", c.File, p.state, n, quoted(c.File))
 	return nil
+}
+
+// pinned are the versions that grants of the configuration are for.
+func pinned(f *config.File) []string {
+	var list []string
+	for _, e := range f.Jobs {
+		if e.Grant != nil && e.Grant.Digest != "" {
+			list = append(list, e.Grant.Digest)
+		}
+	}
+	return list
 }
 
 type restoreCmd struct {

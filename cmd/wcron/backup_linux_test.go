@@ -55,8 +55,9 @@ func (h home) onSmallDisk(size, script string) (out string, code int) {
 	disk := h.t.TempDir()
 	args := []string{"--user", "--map-root-user", "--mount", "sh", "-c"}
 	mount := "mount -t tmpfs -o size=" + size + " none '" + disk + "' || exit 99\n"
+	needProgram(h.t, "unshare", "util-linux")
 	if err := exec.Command("unshare", append(args, mount)...).Run(); err != nil {
-		h.t.Skipf("nobody may mount here: unshare: %v", err)
+		h.t.Skipf("the kernel lets nobody mount here: unshare: %v", err)
 	}
 	cmd := exec.Command("timeout", append([]string{"50", "unshare"}, append(args, mount+script)...)...)
 	cmd.Env = append(os.Environ(), "DISK="+disk, "HOME_OF_IT="+h.dir)

@@ -21,7 +21,8 @@ type checkCmd struct {
 // Help implements kong.HelpProvider.
 func (*checkCmd) Help() string {
 	return "Reads the host file, jobs.d, and every module and sidecar in the plugin folder, and prints each problem as file:line:col: what; what to do. " +
-		"Nothing is compiled, run or written. What is legal but probably not meant is marked \"warning:\" and does not change the exit code.\n\n" +
+		"Nothing is compiled, run or written. What is legal but probably not meant is marked \"warning:\" and does not change the exit code; so is a plugin " +
+		"that waits for approval or is denied, as far as a ledger says. A module that imports what it does not request is a problem.\n\n" +
 		"Exit codes: 0 no problem; 1 at least one; 2 the command line is wrong, or there is no such file."
 }
 
@@ -51,24 +52,26 @@ func (f finding) String() string {
 	if f.Severity == "warning" {
 		p.What = "warning: " + p.What
 	}
-	return p.String()
+	return printable(p.String())
 }
 
 // checked is what was looked at, and what was found.
 type checked struct {
 	found []finding
 	jobs  int
-	files map[string]bool // modules
+
+	pending, denied int             // of the jobs
+	files           map[string]bool // modules
 }
 
-func (c *checkCmd) Run(_ context.Context, a *app) error {
+func (c *checkCmd) Run(ctx context.Context, a *app) error {
 	all := checked{files: map[string]bool{}}
 	if len(c.Files) == 0 {
 		path, err := a.locate()
 		if err != nil {
 			return err
 		}
-		if err := all.host(path, a.now(), nil); err != nil {
+		if err := all.host(ctx, path, a.now(), nil); err != nil {
 			return err
 		}
 	}
@@ -80,7 +83,7 @@ func (c *checkCmd) Run(_ context.Context, a *app) error {
 		if err != nil {
 			return usage("check %s: %w; name a host file, a module, or the TOML of a job", name, err)
 		}
-		if err := all.file(a, path); err != nil {
+		if err := all.file(ctx, a, path); err != nil {
 			return err
 		}
 	}
@@ -88,25 +91,25 @@ func (c *checkCmd) Run(_ context.Context, a *app) error {
 }
 
 // file checks one file as what it is.
-func (c *checked) file(a *app, path string) error {
+func (c *checked) file(ctx context.Context, a *app, path string) error {
 	module := strings.TrimSuffix(path, ".toml") + ".wasm"
 	switch {
 	case strings.HasSuffix(path, ".wasm"):
-		return c.module(a, path)
+		return c.module(ctx, a, path)
 	case filepath.Base(path) == "wcron.toml" || !strings.HasSuffix(path, ".toml"):
-		return c.host(path, a.now(), nil)
+		return c.host(ctx, path, a.now(), nil)
 	case filepath.Base(filepath.Dir(path)) == "jobs.d":
-		return c.jobFile(path, a.now())
+		return c.jobFile(ctx, path, a.now())
 	}
 	if _, err := os.Lstat(module); err == nil {
-		return c.module(a, module)
+		return c.module(ctx, a, module)
 	}
-	return c.host(path, a.now(), nil)
+	return c.host(ctx, path, a.now(), nil)
 }
 
 // host checks a configuration. With only, no more than what concerns that file or the jobs made of it is kept.
-func (c *checked) host(path string, now time.Time, only func(file string) bool) error {
-	set, problems, err := plugins.Check(plugins.Config{File: path})
+func (c *checked) host(ctx context.Context, path string, now time.Time, only func(file string) bool) error {
+	set, problems, unread, err := look(ctx, path)
 	if err != nil {
 		return usage("%w", err)
 	}
@@ -115,7 +118,7 @@ func (c *checked) host(path string, now time.Time, only func(file string) bool) 
 			continue
 		}
 		f := fault(p)
-		if noZone(set, p) {
+		if noZone(set, p) || unread != nil && p.File == plugins.LedgerProblem {
 			f.Severity = "warning"
 		}
 		c.found = append(c.found, f)
@@ -135,9 +138,23 @@ func (c *checked) host(path string, now time.Time, only func(file string) bool) 
 			c.found = append(c.found, shape(j, plugins.Limits(set.File.Limits))...)
 		}
 		c.files[j.Plugin] = true
+		c.decided(j)
 		c.found = append(c.found, warnings(set, j, now)...)
 	}
 	return nil
+}
+
+// decided says what waits for a word of the operator, or has it. That is nothing that is wrong with the files.
+func (c *checked) decided(j plugins.Job) {
+	switch j.State {
+	case plugins.Pending:
+		c.pending++
+	case plugins.Denied:
+		c.denied++
+	}
+	if what, remedy := undecided(j); what != "" {
+		c.found = append(c.found, finding{File: j.Plugin, What: "job " + j.Name + ": " + what, Remedy: remedy, Severity: "warning"})
+	}
 }
 
 // noZone reports whether a problem is only that the machine does not tell its zone: schedules are read in UTC then, which is
@@ -147,10 +164,10 @@ func noZone(set *plugins.Set, p config.Problem) bool {
 }
 
 // jobFile checks a file of jobs.d with the host file that it belongs to, or for itself where there is none.
-func (c *checked) jobFile(path string, now time.Time) error {
+func (c *checked) jobFile(ctx context.Context, path string, now time.Time) error {
 	hostFile := filepath.Join(filepath.Dir(filepath.Dir(path)), "wcron.toml")
 	if _, err := os.Stat(hostFile); err == nil {
-		return c.host(hostFile, now, func(file string) bool { return file == path })
+		return c.host(ctx, hostFile, now, func(file string) bool { return file == path })
 	}
 	src, err := os.ReadFile(path)
 	if err != nil {
@@ -170,7 +187,7 @@ func (c *checked) jobFile(path string, now time.Time) error {
 
 // module checks a module with its sidecar: under the configuration in whose plugin folder it lies, else under one that has its limits
 // and says nothing else.
-func (c *checked) module(a *app, path string) error {
+func (c *checked) module(ctx context.Context, a *app, path string) error {
 	only := func(file string) bool {
 		file = strings.TrimSuffix(file, " (manifest)")
 		return file == path || file == strings.TrimSuffix(path, ".wasm")+".toml"
@@ -179,14 +196,14 @@ func (c *checked) module(a *app, path string) error {
 	if hostFile, err := config.Locate(a.config); err == nil {
 		if f, err := config.Load(hostFile); err == nil {
 			if within(path, f.Plugins) {
-				return c.host(hostFile, a.now(), only)
+				return c.host(ctx, hostFile, a.now(), only)
 			}
 			limits = f.Limits
 		}
 	} else if !errors.Is(err, config.ErrNotFound) || a.config != "" {
 		return usage("%w", err)
 	}
-	return c.alone(path, limits, a.now())
+	return c.alone(ctx, path, limits, a.now())
 }
 
 func within(path, dir string) bool {
@@ -195,7 +212,7 @@ func within(path, dir string) bool {
 }
 
 // alone checks a module through a plugin folder of its own, which holds nothing else.
-func (c *checked) alone(path string, limits config.Limits, now time.Time) (err error) {
+func (c *checked) alone(ctx context.Context, path string, limits config.Limits, now time.Time) (err error) {
 	dir, err := os.MkdirTemp("", "wcron-check-")
 	if err != nil {
 		return usage("make a folder to check %s in: %w", path, err)
@@ -207,7 +224,7 @@ func (c *checked) alone(path string, limits config.Limits, now time.Time) (err e
 		return usage("check %s: %w", path, err)
 	}
 	one := checked{files: c.files}
-	if err := one.host(hostFile, now, nil); err != nil {
+	if err := one.host(ctx, hostFile, now, nil); err != nil {
 		return err
 	}
 	real := strings.NewReplacer(folder, filepath.Dir(path))
@@ -217,7 +234,7 @@ func (c *checked) alone(path string, limits config.Limits, now time.Time) (err e
 			c.found = append(c.found, f)
 		}
 	}
-	c.jobs += one.jobs
+	c.jobs, c.pending, c.denied = c.jobs+one.jobs, c.pending+one.pending, c.denied+one.denied
 	return nil
 }
 
@@ -274,7 +291,7 @@ func (c *checked) report(a *app) error {
 		return exitError{code: exitBad}
 	}
 	if !a.json {
-		fmt.Fprintf(a.stdout, "ok: %s, %s\n", plural(int64(c.jobs), "job"), plural(int64(len(c.files)), "plugin"))
+		fmt.Fprintf(a.stdout, "ok: %s, %s%s\n", plural(int64(c.jobs), "job"), plural(int64(len(c.files)), "plugin"), held(c.pending, c.denied))
 	}
 	return nil
 }

@@ -29,6 +29,10 @@ func warnings(set *plugins.Set, j plugins.Job, now time.Time) []finding {
 	if len(j.Access.Denied) > 0 && j.Settings.Grant != nil {
 		warn("grant", "it is not granted "+strings.Join(plugins.Words(j.Access.Denied), "; "), "add that to its grant, if it is to be")
 	}
+	if len(j.Access.Idle) > 0 {
+		warn("grant", "its grant has no effect in "+strings.Join(plugins.Words(j.Access.Idle), "; ")+": the plugin does not request it",
+			"request it in a sidecar beside the module, or take it out of the grant")
+	}
 	timeout := j.Settings.Timeout
 	if timeout == 0 && set.File.MaxRuns > 0 {
 		warn("timeout", fmt.Sprintf("it has no timeout, and max_runs is %d: a run of it that wedges holds one of them for ever", set.File.MaxRuns),

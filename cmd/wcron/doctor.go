@@ -12,7 +12,7 @@ import (
 )
 
 type doctorCmd struct {
-	SelfIdentity bool `required:"" help:"Show by which evidence this machine tells one process from another, and whether that works."`
+	SelfIdentity bool `help:"Show by which evidence this machine tells one process from another, and whether that works. It does so without the flag, too."`
 }
 
 // Help implements kong.HelpProvider.

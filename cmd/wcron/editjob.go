@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,7 +17,7 @@ import (
 type editCmd struct {
 	Name string `arg:"" help:"The job's name."`
 	jobKeys
-	Unset []string `placeholder:"KEY,…" help:"Take these keys out, such as timeout or retry_on; env takes out all variables, env.NAME one."`
+	Unset []string `placeholder:"KEY,…" help:"Take these keys out, such as timeout or retry_on; env takes out all variables, env.NAME one, and so does config."`
 }
 
 // Help implements kong.HelpProvider.
@@ -30,7 +31,7 @@ func (c *editCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	given, err := c.job(a, f)
+	given, err := c.job(a, f, c.Name)
 	if err != nil {
 		return err
 	}
@@ -61,17 +62,10 @@ func (c *editCmd) Run(ctx context.Context, a *app) error {
 // apply puts the given keys over the old ones, without those that are to go.
 func (c *editCmd) apply(given, old config.Job) (config.Job, error) {
 	for _, key := range c.Unset {
-		if name, ok := strings.CutPrefix(key, "env."); ok {
-			if _, there := old.Env[name]; !there {
-				return old, usage("--unset %s: the job does not set it", key)
+		if done, err := unsetName(&old, key); done || err != nil {
+			if err != nil {
+				return old, err
 			}
-			env := map[string]string{}
-			for k, v := range old.Env {
-				if k != name {
-					env[k] = v
-				}
-			}
-			old.Env = env
 			continue
 		}
 		clear := unsetters()[strings.ReplaceAll(key, "-", "_")]
@@ -81,6 +75,23 @@ func (c *editCmd) apply(given, old config.Job) (config.Job, error) {
 		clear(&old)
 	}
 	return given.Over(old), nil
+}
+
+// unsetName takes env.NAME or config.NAME out, if key is one of these.
+func unsetName(old *config.Job, key string) (done bool, err error) {
+	for prefix, m := range map[string]*map[string]string{"env.": &old.Env, "config.": &old.Config} {
+		name, ok := strings.CutPrefix(key, prefix)
+		if !ok {
+			continue
+		}
+		if _, there := (*m)[name]; !there {
+			return false, usage("--unset %s: the job does not set it", key)
+		}
+		*m = maps.Clone(*m)
+		delete(*m, name)
+		return true, nil
+	}
+	return false, nil
 }
 
 // unsetters take a key out of a job, by the key's name in the configuration.

@@ -8,10 +8,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/wcron/wcron/capability"
 	"github.com/wcron/wcron/config"
 	"github.com/wcron/wcron/output"
 	"github.com/wcron/wcron/plugins"
@@ -21,13 +21,14 @@ import (
 
 type execCmd struct {
 	File    string            `arg:"" help:"The module."`
-	Input   string            `placeholder:"FILE" help:"What the guest reads on stdin; - is wcron's own stdin. Default: nothing."`
+	Input   string            `placeholder:"FILE" help:"What the guest reads on stdin, or by Extism's input functions; - is wcron's own stdin. Default: nothing."`
 	Env     map[string]string `short:"e" mapsep:"none" placeholder:"K=V" help:"A variable of the guest. May be given more than once."`
 	Arg     []string          `short:"a" sep:"none" placeholder:"ARG" help:"An argument of the guest, after its name. May be given more than once."`
 	Timeout *config.Duration  `placeholder:"SPAN" help:"How long the guest may run, such as 30s; 0 is without a limit. Default: the manifest's, else 1m."`
 	Memory  *config.Size      `placeholder:"SIZE" help:"The most memory of the guest, such as 128MiB. Default: the manifest's, else 64MiB."`
 	Fuel    *uint64           `placeholder:"N" help:"How much the guest may compute, about one for each simple instruction; 0 is without a limit. Default: the manifest's, else no limit."`
 	Entry   string            `placeholder:"NAME" help:"The exported function to call. Default: the manifest's, else _start, else run."`
+	trial
 }
 
 // Exit codes of exec for ends that are not the guest's own.
@@ -45,8 +46,8 @@ const (
 
 // Help implements kong.HelpProvider.
 func (*execCmd) Help() string {
-	return "Runs a module as a job of it would run, once and outside of any schedule: in the same sandbox, with what its manifest asks for unless a flag " +
-		"says otherwise. No host and no ledger is involved: the job's state is empty at the begin and gone at the end. Of a configuration, what -c names and no other counts: its limits, compile_timeout and compile_memory.\n\n" +
+	return "Runs a module as a job of it would run, once and outside of any schedule: in the same sandbox, with the settings of its manifest unless a flag " +
+		"says otherwise. What the manifest requests is not given, unless --grant says so: then HTTP, secrets and folders are real, and what it would start is told. No host and no ledger is involved: the job's state is empty at the begin and gone at the end. Of a configuration, what -c names and no other counts: its limits, compile_timeout and compile_memory.\n\n" +
 		"Exit codes: the guest's own (255 if it is more); 124 its deadline passed; 134 it trapped; 137 it was killed, also by ctrl-C; " +
 		"2 the command line is wrong or the file is no module that can run; 3 wcron could not serve it. " +
 		"With --json: 0 if the outcome is ok, 1 otherwise, and 2 as above."
@@ -79,7 +80,7 @@ func (c *execCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	wasm, settings, err := c.module(f)
+	wasm, imports, settings, err := c.module(f)
 	if err != nil {
 		return exitError{exitUsage, err}
 	}
@@ -88,11 +89,19 @@ func (c *execCmd) Run(ctx context.Context, a *app) (err error) {
 		return exitError{exitUsage, err}
 	}
 	defer func() { err = errors.Join(err, closed()) }()
+	stdin, input, err := c.input(ctx, imports, stdin)
+	if err != nil {
+		return err
+	}
 	engine, err := sandbox.New(ctx, a.sandboxConfig(f, ""))
 	if err != nil {
 		return unreachable(err)
 	}
 	defer func() { err = errors.Join(err, engine.Close(context.WithoutCancel(ctx))) }()
+	granted, err := c.grants(settings, f.Caps)
+	if err != nil {
+		return err
+	}
 	began := a.now()
 	m, err := compile(ctx, a, engine, wasm, c.File)
 	if err != nil {
@@ -100,9 +109,8 @@ func (c *execCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	out := executed{File: c.File, Digest: m.Digest(), CompileMS: milliseconds(a.now().Sub(began))}
 	run := c.order(settings, stdin)
-	if run.Input, err = c.input(); err != nil {
-		return exitError{exitUsage, err}
-	}
+	door := c.door(run.Args[0], settings, granted, input)
+	run.Input, run.Calls, run.Dirs = input, door.Calls(), granted.Mounts()
 	if err := m.CheckEntry(run.Entry); err != nil {
 		return exitError{exitUsage, fmt.Errorf("run %s: %w", c.File, err)}
 	}
@@ -117,6 +125,9 @@ func (c *execCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	began = a.now()
 	res := m.Run(ctx, run)
+	if res.Outcome == sandbox.OK {
+		tellEmits(a.stderr, door.Emits())
+	}
 	if !a.json {
 		return c.end(a, res)
 	}
@@ -138,38 +149,39 @@ func (c *execCmd) host(a *app) (*config.File, error) {
 	return a.load()
 }
 
-// module reads the file and what its manifest asks for.
-func (c *execCmd) module(f *config.File) ([]byte, config.Settings, error) {
+// module reads the file, what it imports and what its manifest asks for.
+func (c *execCmd) module(f *config.File) ([]byte, []meter.Import, config.Settings, error) {
 	none := config.Settings{}
-	info, err := os.Stat(c.File)
+	file, err := os.Stat(c.File)
 	if err != nil {
-		return nil, none, err
+		return nil, nil, none, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, none, fmt.Errorf("%s is not a plain file; name a module", c.File)
+	if !file.Mode().IsRegular() {
+		return nil, nil, none, fmt.Errorf("%s is not a plain file; name a module", c.File)
 	}
-	if info.Size() > f.Limits.ModuleSize {
-		return nil, none, fmt.Errorf("%s has %d bytes, and a module may have %d; build a smaller one, or raise limits.module_size in a host file and name it with -c",
-			c.File, info.Size(), f.Limits.ModuleSize)
+	if file.Size() > f.Limits.ModuleSize {
+		return nil, nil, none, fmt.Errorf("%s has %d bytes, and a module may have %d; build a smaller one, or raise limits.module_size in a host file and name it with -c",
+			c.File, file.Size(), f.Limits.ModuleSize)
 	}
 	wasm, err := os.ReadFile(c.File)
 	if err != nil {
-		return nil, none, err
+		return nil, nil, none, err
 	}
-	if _, err := meter.Check(wasm, plugins.Limits(f.Limits)); err != nil {
-		return nil, none, fmt.Errorf("%s: %w; see wcron check %s", c.File, err, quoted(c.File))
+	info, err := meter.Check(wasm, plugins.Limits(f.Limits))
+	if err != nil {
+		return nil, nil, none, fmt.Errorf("%s: %w; see wcron check %s", c.File, err, quoted(c.File))
 	}
 	text, ok, err := meter.Custom(wasm, "wcron.manifest")
 	if err != nil {
-		return nil, none, fmt.Errorf("%s: %w", c.File, err)
+		return nil, nil, none, fmt.Errorf("%s: %w", c.File, err)
 	}
 	var asked config.Job
 	if ok {
 		if asked, err = config.ParseJob(c.File+" (manifest)", bytes.Clone(text), config.KindManifest); err != nil {
-			return nil, none, err
+			return nil, nil, none, err
 		}
 	}
-	return wasm, asked.Resolve(), nil
+	return wasm, info.Imports, asked.Resolve(), nil
 }
 
 // order is what the run is given: the manifest's settings under the flags.
@@ -178,9 +190,6 @@ func (c *execCmd) order(s config.Settings, stdin io.Reader) sandbox.Run {
 	run := sandbox.Run{
 		Args: append([]string{name}, s.Args...), Stdin: stdin, Entry: s.Entry, Memory: s.Memory, Fuel: uint64(s.Fuel), Timeout: s.Timeout,
 		Env: []string{"WCRON_JOB=" + name},
-		Calls: capability.NewDoor(capability.Setup{
-			RunInfo: capability.RunInfo{Job: name}, State: capability.NewState(nil, 0), Grants: capability.Grants{Config: s.Config},
-		}).Calls(),
 	}
 	if len(c.Arg) > 0 {
 		run.Args = append(run.Args[:1], c.Arg...)
@@ -223,20 +232,37 @@ func (c *execCmd) stdin(a *app) (r io.Reader, closed func() error, err error) {
 	return newStream(f, nil), f.Close, nil
 }
 
-// maxInput is how much of the file --input names a guest may read by Extism's input functions, in bytes.
+// maxInput is how much a guest may read by Extism's input functions, in bytes.
 const maxInput = 4 << 20
 
-// input is what a guest reads by Extism's input functions: the file that it has on stdin. A stream, which cannot be read twice, is on
-// stdin alone.
-func (c *execCmd) input() ([]byte, error) {
-	if c.Input == "" || c.Input == "-" {
-		return nil, nil
+// input is what a guest reads by Extism's input functions and wcron_event, which know how long it is: all of stdin, read before the guest starts. It is
+// on stdin as well. A module that does not import them has a stdin that may go on for ever.
+func (c *execCmd) input(ctx context.Context, imports []meter.Import, stdin io.Reader) (io.Reader, []byte, error) {
+	reads := slices.ContainsFunc(imports, func(i meter.Import) bool {
+		return i.Module == "extism:host/env" && strings.HasPrefix(i.Name, "input_") || i.Module == "extism:host/user" && i.Name == "wcron_event"
+	})
+	if stdin == nil || !reads {
+		return stdin, nil, nil
 	}
-	info, err := os.Stat(c.Input)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > maxInput {
-		return nil, err
+	var text []byte
+	var err error
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		text, err = io.ReadAll(io.LimitReader(stdin, maxInput+1))
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, nil, exitError{exitKilled, fmt.Errorf("read --input %s: interrupted", c.Input)}
+	case <-read:
 	}
-	return os.ReadFile(c.Input)
+	switch {
+	case err != nil:
+		return nil, nil, usage("read --input %s: %w", c.Input, err)
+	case len(text) > maxInput:
+		return nil, nil, usage("--input %s has more than %s, and %s reads it by Extism's input functions or wcron_event; give it less", c.Input, meter.FormatBytes(maxInput), c.File)
+	}
+	return bytes.NewReader(text), text, nil
 }
 
 // compile compiles the module, and says on stderr that it takes its time if it does.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -53,7 +54,7 @@ func (*grantsListCmd) Run(ctx context.Context, a *app) error {
 			if d.At != nil {
 				when = relative(*d.At, a.now())
 			}
-			t.row(d.Job, version, cell{d.Decision, outcomeColour(d.Decision)}, when, d.By, strings.Join(plugins.Words(plugins.Given(d.Granted)), "; "))
+			t.row(d.Job, version, cell{d.Decision, outcomeColour(d.Decision)}, when, d.By, strings.Join(append(plugins.Words(plugins.Given(d.Granted)), nearby(d.Granted)...), "; "))
 		}
 		a.write(t)
 		return nil
@@ -99,33 +100,23 @@ type grantsExportCmd struct {
 
 // Help implements kong.HelpProvider.
 func (*grantsExportCmd) Help() string {
-	return "Prints a table [jobs.NAME.grant] for each job, pinned to its version with digest. In the host file it takes the place of what the ledger says.\n\n" + pauseCodes
+	return "Prints a table [jobs.NAME.grant] for each job, pinned to its version with digest. In the host file it takes the place of what the ledger says. " +
+		"Without names, jobs that have such a table already are left out, and so are those of jobs.d: of one of these, named alone, it prints the table [grant] for its " +
+		"own file. With --json everything is printed.\n\n" + pauseCodes
 }
 
 // Run prints the tables.
 func (c *grantsExportCmd) Run(ctx context.Context, a *app) error {
 	return a.withOperator(ctx, func(o *operator) error {
-		rows, _, err := o.store.Grants(ctx, 0)
+		last, err := o.approvals(ctx, c.Jobs)
 		if err != nil {
 			return err
 		}
-		last := map[string]plugins.Record{}
-		var names []string
-		for _, g := range rows {
-			r, err := recordOf(g)
-			if err != nil {
-				return err
-			}
-			if r.Approved && (len(plugins.Given(r.Granted)) > 0 || slices.Contains(c.Jobs, r.Job)) {
-				last[r.Job] = r
-				names = append(names, r.Job)
-			}
-		}
+		names := slices.Sorted(maps.Keys(last))
 		if len(c.Jobs) > 0 {
-			names = c.Jobs
+			names = slices.Compact(slices.Sorted(slices.Values(c.Jobs)))
 		}
-		slices.Sort(names)
-		for _, name := range slices.Compact(names) {
+		for _, name := range names {
 			r, ok := last[name]
 			if !ok {
 				return exitError{exitBad, fmt.Errorf("job %s: the ledger has no approval of it; see wcron grants", name)}
@@ -137,8 +128,71 @@ func (c *grantsExportCmd) Run(ctx context.Context, a *app) error {
 				}
 				continue
 			}
-			fmt.Fprintf(a.stdout, "# approved by %s at %s\n%s\n", printable(r.By), r.At.UTC().Format(time.RFC3339), config.EncodeGrant(name, r.Granted))
+			table, err := c.table(o, name)
+			if err != nil {
+				return err
+			}
+			if why := o.noPlace(name); why != "" && len(c.Jobs) == 0 {
+				fmt.Fprintf(a.stderr, "wcron: job %s is left out: %s\n", name, why)
+				continue
+			}
+			fmt.Fprintf(a.stdout, "# approved by %s at %s\n%s\n", printable(r.By), r.At.UTC().Format(time.RFC3339), config.EncodeGrant(table, r.Granted))
 		}
 		return nil
 	})
+}
+
+// table is under which job's name a grant is printed: under none where the job has a file of its own.
+func (c *grantsExportCmd) table(o *operator, name string) (string, error) {
+	switch {
+	case len(c.Jobs) == 0 || !o.ownFile(name):
+		return name, nil
+	case len(c.Jobs) > 1:
+		return "", usage("job %s stands in %s, where its table has another name; name it alone", name, o.file.Jobs[name].Pos.File)
+	}
+	return "", nil
+}
+
+// ownFile says whether a job is defined in jobs.d.
+func (o *operator) ownFile(job string) bool {
+	e, ok := o.file.Jobs[job]
+	return ok && e.Pos.File != o.file.Path
+}
+
+// noPlace says why the grant of a job cannot be appended to the host file.
+func (o *operator) noPlace(job string) string {
+	e := o.file.Jobs[job]
+	switch {
+	case e.Grant != nil:
+		return "its grant stands at " + e.Pos.String()
+	case o.ownFile(job):
+		return fmt.Sprintf("it stands in %s; run wcron grants export %s, and append that to it", e.Pos.File, job)
+	}
+	source, err := o.present()
+	if err != nil {
+		return err.Error()
+	}
+	if _, ok := source.Snapshot().Job(job); !ok {
+		return "there is no such job any more"
+	}
+	return ""
+}
+
+// approvals are the last of each job: of those that are named, and of all that grant something.
+func (o *operator) approvals(ctx context.Context, named []string) (map[string]plugins.Record, error) {
+	rows, _, err := o.store.Grants(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	last := map[string]plugins.Record{}
+	for _, g := range rows {
+		r, err := recordOf(g)
+		if err != nil {
+			return nil, err
+		}
+		if r.Approved && (len(plugins.Given(r.Granted)) > 0 || slices.Contains(named, r.Job)) {
+			last[r.Job] = r
+		}
+	}
+	return last, nil
 }

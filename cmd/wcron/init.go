@@ -36,6 +36,9 @@ state = "state"               # the ledger, locks and caches; only wcron touches
 #compile_memory = "2GiB"      # and how much memory
 #timezone = "Europe/Berlin"   # of schedules that name none; without it the machine's
 
+[dashboard]                   # pages for a browser on this machine, which show and change nothing; off unless listen is there
+#listen = "127.0.0.1:8080"
+
 [defaults]                    # for jobs that do not say
 #timeout = "1m"
 #memory = "64MiB"

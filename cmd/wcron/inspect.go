@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/wcron/wcron/claims/sqlitestore"
 	"github.com/wcron/wcron/config"
 	"github.com/wcron/wcron/plugins"
 	"github.com/wcron/wcron/sandbox/meter"
@@ -109,19 +109,16 @@ func (c *inspectCmd) known(ctx context.Context, a *app, is func(plugins.Job) boo
 	if err != nil {
 		return nil, j, nil, err
 	}
-	source, err := openSource(f.Path, time.Time{})
+	set, problems, unread, err := look(ctx, f.Path)
+	if unread != nil {
+		return nil, j, nil, unreachable(unread)
+	}
+	if set == nil && err == nil {
+		err = &config.Error{Problems: problems}
+	}
 	if err != nil {
-		return nil, j, nil, err
+		return nil, j, nil, broken(f.Path, err)
 	}
-	if p := placeOf(f); sqlitestore.Exists(p.state) {
-		store, err := sqlitestore.Open(ctx, sqlitestore.Config{Dir: p.state, LockWait: storePatience})
-		if err != nil {
-			return nil, j, nil, unreachable(err)
-		}
-		done = func() { _ = store.Close() } // nothing was written
-		source.Records(recordsOf(store))
-	}
-	set = source.Snapshot()
 	for _, j := range set.Jobs {
 		if is(j) {
 			return set, j, done, nil
@@ -250,16 +247,21 @@ func (v *inspected) printImports(a *app) {
 	if len(v.Imports) == 0 {
 		fmt.Fprintln(a.stdout, "  nothing")
 	}
-	for i := 0; i < len(v.Imports); {
-		from := v.Imports[i].Module
-		var names []string
-		for ; i < len(v.Imports) && v.Imports[i].Module == from; i++ {
-			name := v.Imports[i].Name
-			if needs := v.Imports[i].Needs; needs != "" {
-				name += " (needs request." + needs + ")"
-			}
-			names = append(names, name)
+	var modules []string
+	names := map[string][]string{}
+	for _, i := range v.Imports {
+		if names[i.Module] == nil {
+			modules = append(modules, i.Module)
 		}
-		fmt.Fprintf(a.stdout, "  %s: %s\n", printable(from), printable(strings.Join(names, ", ")))
+		name := i.Name
+		if i.Needs != "" {
+			name += " (needs request." + i.Needs + ")"
+		}
+		if !slices.Contains(names[i.Module], name) { // linkers import some twice
+			names[i.Module] = append(names[i.Module], name)
+		}
+	}
+	for _, from := range modules {
+		fmt.Fprintf(a.stdout, "  %s: %s\n", printable(from), printable(strings.Join(names[from], ", ")))
 	}
 }

@@ -110,7 +110,7 @@ func (c *logsCmd) print(ctx context.Context, a *app, ledger admin.API, r admin.R
 
 func (c *logsCmd) writer(a *app, r admin.Run) (w io.Writer, end func() error) {
 	if !a.json {
-		return a.stdout, func() error { return nil }
+		return a.forPeople()
 	}
 	l := &jsonLines{a: a, run: r}
 	return l, l.end

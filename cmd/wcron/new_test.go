@@ -35,6 +35,13 @@ func needTool(t *testing.T, ok bool, install string) {
 	t.Skip(install)
 }
 
+// needProgram skips a test for want of a program of a package of the system's, unless all must be there.
+func needProgram(t *testing.T, name, from string) {
+	t.Helper()
+	_, err := exec.LookPath(name)
+	needTool(t, err == nil, "install "+name+": apt install "+from)
+}
+
 func succeeds(name string, args ...string) bool { return exec.Command(name, args...).Run() == nil }
 
 // TestNew makes a project in each language and builds, tests, packs and tries it with the script that comes with it.

@@ -7,10 +7,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/wcron/wcron/config"
 	"github.com/wcron/wcron/plugins"
 	"github.com/wcron/wcron/sandbox/meter"
+	"github.com/wcron/wcron/schedule"
 )
 
 type packCmd struct {
@@ -44,11 +47,14 @@ func (c *packCmd) Run(_ context.Context, a *app) error {
 	var refused *config.Error
 	if errors.As(err, &refused) {
 		for _, p := range refused.Problems {
-			fmt.Fprintln(a.stderr, p)
+			fmt.Fprintln(a.stderr, printable(p.String()))
 		}
 		return exitError{exitBad, fmt.Errorf("the manifest %s is refused; mend what is listed above", c.Manifest)}
 	}
 	if err != nil {
+		return err
+	}
+	if err := c.scheduled(text, job); err != nil {
 		return err
 	}
 	wasm, err := readAtMost(c.Module, config.MaxModuleSize)
@@ -56,12 +62,18 @@ func (c *packCmd) Run(_ context.Context, a *app) error {
 		return err
 	}
 	out, err := meter.SetCustom(wasm, plugins.ManifestSection, text)
-	if err != nil {
+	if err == nil {
+		_, err = meter.Check(out, meter.Limits{})
+	}
+	if err != nil && !strings.Contains(err.Error(), "; raise limits.") { // how large a module may be is for the operator to say
 		return exitError{exitBad, fmt.Errorf("%s is no module that a manifest can be put into: %w; build it for wasip1", c.Module, err)}
 	}
 	to := c.Out
 	if to == "" {
 		to = c.Module
+	}
+	if err := c.mayWrite(to); err != nil {
+		return err
 	}
 	if err := plugins.Overwrite(to, out, c.Module); err != nil {
 		return usage("write %s: %w", to, err)
@@ -77,6 +89,41 @@ func (c *packCmd) Run(_ context.Context, a *app) error {
 	if len(answer.Requests) > 0 {
 		fmt.Fprintln(a.stdout, "it asks for, and so waits for wcron approve:")
 		showAsks(a, "  ", answer.Requests)
+	}
+	return nil
+}
+
+// scheduled refuses a schedule that no host could read.
+func (c *packCmd) scheduled(text []byte, job config.Job) error {
+	if job.Schedule == nil || *job.Schedule == "" {
+		return nil
+	}
+	opt := schedule.Options{Name: "job"}
+	if job.Timezone != nil {
+		loc, err := time.LoadLocation(*job.Timezone)
+		if err != nil {
+			return exitError{exitBad, fmt.Errorf("%s: timezone %q: %w", c.Manifest, *job.Timezone, err)}
+		}
+		opt.Location, opt.LocationSet = loc, true
+	}
+	if _, err := schedule.Parse(*job.Schedule, opt); err != nil {
+		at := config.Place(c.Manifest, text, "schedule")
+		return exitError{exitBad, fmt.Errorf("%s: schedule %q: %w; see wcron next --help", at, *job.Schedule, err)}
+	}
+	return nil
+}
+
+// mayWrite refuses to put a module in place of what is no module's file: a device, a pipe, a folder, the manifest itself.
+func (c *packCmd) mayWrite(to string) error {
+	info, err := os.Stat(to)
+	if err != nil {
+		return nil //nolint:nilerr // nothing is there, or the write will tell
+	}
+	if !info.Mode().IsRegular() {
+		return usage("write %s: it is there and is not a plain file; give another name with -o", to)
+	}
+	if manifest, err := os.Stat(c.Manifest); err == nil && os.SameFile(info, manifest) {
+		return usage("write %s: it is the manifest; give another name with -o", to)
 	}
 	return nil
 }

@@ -27,8 +27,9 @@ func recordsOf(store claims.Grants) func(since int64) ([]plugins.Record, int64, 
 		}
 		out := make([]plugins.Record, len(list))
 		for i, g := range list {
-			if out[i], err = recordOf(g); err != nil {
-				return nil, 0, err
+			if out[i], err = recordOf(g); err != nil { // nobody knows what it allows: it allows nothing, and only here
+				out[i] = plugins.Record{Job: g.Job, Plugin: g.Plugin, Digest: g.Digest, Sidecar: g.Sidecar, At: g.At,
+					By: fmt.Sprintf("wcron, since what %s decided cannot be read", g.By)}
 			}
 		}
 		return out, rev, nil
@@ -44,7 +45,7 @@ func recordOf(g claims.Grant) (plugins.Record, error) {
 }
 
 func grantOf(r plugins.Record) (claims.Grant, error) {
-	g := claims.Grant{Job: r.Job, Plugin: r.Plugin, Digest: r.Digest, Sidecar: r.Sidecar, Decision: claims.Denied, By: r.By}
+	g := claims.Grant{Job: r.Job, Plugin: r.Plugin, Digest: r.Digest, Sidecar: r.Sidecar, Decision: claims.Denied, By: r.By, Auto: r.Auto, Seen: r.Seen}
 	if r.Approved {
 		g.Decision = claims.Approved
 	}

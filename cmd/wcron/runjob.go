@@ -249,11 +249,11 @@ func (w *waiter) newRuns(ctx context.Context) (last *admin.Run, err error) {
 }
 
 func (w *waiter) follow(ctx context.Context, id string) error {
-	out := w.a.stdout
+	out, end := w.a.forPeople()
 	if w.a.json {
 		out = io.Discard
 	}
-	if err := w.ledger.Output(ctx, id, true, out); err != nil {
+	if err := errors.Join(w.ledger.Output(ctx, id, true, out), end()); err != nil {
 		return err
 	}
 	runs, err := w.ledger.Runs(ctx, claims.RunQuery{RunID: id})
@@ -295,7 +295,7 @@ func (w *waiter) progress(ctx context.Context) error {
 	} else {
 		list, err := w.own.Status(ctx)
 		for _, s := range list {
-			if err == nil && s.State == host.Broken {
+			if err == nil && (s.State == host.Broken || s.State == host.Pending || s.State == host.Denied) {
 				return exitError{exitBad, fmt.Errorf("job %s cannot run: %s; the request stays, and a host runs it once that is mended", s.Job.Name, s.Reason)}
 			}
 			why = s.Reason

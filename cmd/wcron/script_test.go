@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -40,6 +41,8 @@ func TestScripts(t *testing.T) {
 			"guest": makeGuest,
 			"exits": exits,
 			"await": await,
+
+			"harmless": harmless,
 		},
 	})
 }
@@ -50,13 +53,14 @@ func makeGuest(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: guest KIND FILE [MANIFEST-FILE]")
 	}
 	kinds := map[string]func() []byte{
-		"hello": guest.Hello, "spin": guest.Spin, "echo": guest.Echo, "trap": guest.Trap, "flood": guest.Flood, "noentry": guest.NoEntry,
+		"hello": guest.Hello, "spin": guest.Spin, "echo": guest.Echo, "extism": guest.Extism, "trap": guest.Trap, "flood": guest.Flood, "noentry": guest.NoEntry,
 		"reactor": guest.Reactor, "growforever": guest.GrowForever, "importunknown": guest.ImportUnknown,
 		"fail":    func() []byte { return guest.Print("", "no\n", 3) },
 		"exit300": func() []byte { return guest.Exit(300) },
 		"exit75":  func() []byte { return guest.Exit(75) },
 		"both":    func() []byte { return guest.Print("to stdout\n", "to stderr\n", 7) },
 		"sleep":   func() []byte { return guest.Sleep(time.Hour) },
+		"torn":    func() []byte { b := guest.Hello(); return append(b[:len(b):len(b)], 1, 1, 0) }, // a second type section, at the end
 		"third":   func() []byte { return guest.FailUntil(3) },
 	}
 	make, ok := kinds[args[0]]
@@ -75,6 +79,22 @@ func makeGuest(ts *testscript.TestScript, neg bool, args []string) {
 		wasm = guest.WithManifest(wasm, ts.ReadFile(args[2]))
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), wasm, 0o644))
+}
+
+// harmless tells that the output of the last command has no character that a terminal obeys: harmless stdout|stderr
+func harmless(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: harmless stdout|stderr")
+	}
+	text := ts.ReadFile(args[0])
+	if text == "" {
+		ts.Fatalf("there is no %s", args[0])
+	}
+	for i, r := range text {
+		if r != '\n' && !unicode.IsPrint(r) {
+			ts.Fatalf("%s has %U at byte %d: %q", args[0], r, i, text[max(i-20, 0):min(i+20, len(text))])
+		}
+	}
 }
 
 // exits runs a command that must end with that exit code: exits CODE COMMAND ARG...

@@ -76,8 +76,9 @@ func secretCommand(ctx context.Context, argv []string) (string, error) {
 	var out limited
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdout, cmd.WaitDelay = &out, time.Second
+	together(cmd)
 	name := "the command " + filepath.Base(argv[0])
-	if err := cmd.Run(); err != nil {
+	if err := cmd.Run(); err != nil && !errors.Is(err, exec.ErrWaitDelay) { // which says that it has left something running
 		var exit *exec.ExitError
 		switch {
 		case ctx.Err() != nil:

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -145,6 +146,7 @@ func (s *server) serve(ctx context.Context) error {
 	defer stop()
 	api := admin.NewServed(s.admin(), s.host)
 	wg.Go(func() { s.probes(around, api) })
+	wg.Go(func() { s.dashboard(around, api) })
 	if listener != nil {
 		wg.Go(func() {
 			if err := admin.Serve(around, listener, admin.Handler(api)); err != nil {
@@ -256,6 +258,7 @@ func restarts(old, now *config.File) []string {
 		{"commit_grace", old.CommitGrace != now.CommitGrace},
 		{"lease", old.Lease != now.Lease},
 		{"metrics", old.Metrics != now.Metrics},
+		{"dashboard", old.Dashboard.Listen != now.Dashboard.Listen || !slices.Equal(old.Dashboard.Hosts, now.Dashboard.Hosts)},
 		{"compile_timeout", old.CompileTimeout != now.CompileTimeout},
 		{"compile_memory", old.CompileMemory != now.CompileMemory},
 		{"limits", old.Limits != now.Limits},

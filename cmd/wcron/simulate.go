@@ -33,7 +33,7 @@ type simulateCmd struct {
 func (*simulateCmd) Help() string {
 	return "Plays the jobs on a virtual clock through the very loop, rules and schedules of wcron serve; the guests alone are left out: they take the time that " +
 		"their jobs took before, or that --duration says. Nothing is run, claimed or written. The seed decides what is left to chance: the same " +
-		"command tells the same.\n\n" +
+		"command tells the same. A plugin that waits for approval is played as if it had it, one that is denied only where --jobs names it.\n\n" +
 		"Findings are slots that would be skipped or missed, runs that would be ended at their timeout, and with --max-wait runs that would start too late.\n\n" +
 		"Exit codes: 0 no finding; 1 at least one; 2 usage or configuration; 3 the ledger could not be read."
 }
@@ -47,9 +47,12 @@ func (c *simulateCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	set, _, err := plugins.Check(plugins.Config{File: path})
+	set, _, unread, err := look(ctx, path)
 	if err != nil {
 		return usage("%w", err)
+	}
+	if unread != nil {
+		return unreachable(unread)
 	}
 	if set == nil {
 		if _, err := config.Load(path); err != nil {
@@ -80,7 +83,7 @@ func (c *simulateCmd) choose(a *app, set *plugins.Set) ([]host.Job, error) {
 		wanted[name] = true
 	}
 	var jobs []host.Job
-	var manual, reasons []string
+	var manual, reasons, pending, denied, updates []string
 	broken := map[string][]string{} // by reason
 	for _, j := range set.Jobs {
 		if len(c.Jobs) > 0 && !wanted[j.Name] {
@@ -95,8 +98,14 @@ func (c *simulateCmd) choose(a *app, set *plugins.Set) ([]host.Job, error) {
 		if _, err := played.Registration(a.now()); err != nil {
 			return nil, usage("job %s cannot be simulated: %w", j.Name, err)
 		}
-		if j.State == plugins.Pending || j.State == plugins.Denied {
-			played.Broken = "" // what was approved stands in the ledger, which nobody looks at here
+		switch {
+		case j.State == plugins.Denied && len(c.Jobs) == 0:
+			denied = append(denied, j.Name)
+			continue
+		case j.State == plugins.Pending || j.State == plugins.Denied:
+			pending, played.Broken = append(pending, j.Name), ""
+		case j.Access.Update != nil:
+			updates = append(updates, j.Name)
 		}
 		if why := played.Broken + played.Unready; why != "" {
 			if len(broken[why]) == 0 {
@@ -110,11 +119,21 @@ func (c *simulateCmd) choose(a *app, set *plugins.Set) ([]host.Job, error) {
 	for name := range wanted {
 		return nil, exitError{exitUsage, fmt.Errorf("--jobs %s: there is no such job; see wcron list", name)}
 	}
-	if len(manual) > 0 {
-		fmt.Fprintf(a.stderr, "note: left out, because without a schedule: %s\n", listed(manual, 8))
+	for _, note := range []struct {
+		jobs       []string
+		what, then string
+	}{
+		{manual, "left out, because without a schedule", ""},
+		{denied, "left out, because somebody has denied them", "; wcron approve takes that back"},
+		{pending, "simulated as if they were approved", "; see wcron list"},
+		{updates, "simulated with the version in use, because an update waits", "; see wcron list"},
+	} {
+		if len(note.jobs) > 0 {
+			fmt.Fprintf(a.stderr, "note: %s: %s%s\n", note.what, listed(note.jobs, 8), note.then)
+		}
 	}
 	for _, why := range reasons {
-		fmt.Fprintf(a.stderr, "note: simulated as if it could run: %s; it cannot now: %s\n", listed(broken[why], 8), why)
+		fmt.Fprintf(a.stderr, "note: simulated as if it could run: %s; it cannot now: %s\n", listed(broken[why], 8), printable(why))
 	}
 	if len(jobs) == 0 {
 		return nil, usage("there is nothing to simulate: no job has a schedule")

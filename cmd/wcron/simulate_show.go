@@ -87,7 +87,7 @@ type simulatedEvent struct {
 
 // printedKinds are the events that are printed: those that become of slots, and the comings and goings of hosts.
 var printedKinds = map[host.EventKind]bool{
-	host.Started: true, host.EndedRun: true, host.SlotSkipped: true, host.SlotMissed: true, host.SlotQueued: true, host.JobDisabled: true, host.JobPaused: true, host.JobBroken: true,
+	host.Started: true, host.EndedRun: true, host.SlotSkipped: true, host.SlotMissed: true, host.SlotQueued: true, host.JobDisabled: true, host.JobPaused: true, host.JobBroken: true, host.JobPending: true, host.JobDenied: true,
 	host.HostStarted: true, host.HostDraining: true, host.HostStopped: true, host.TickFailed: true,
 }
 

@@ -140,12 +140,13 @@ func hostJob(j plugins.Job) host.Job {
 	if s.Timeout == 0 {
 		out.Timeout = host.Unlimited
 	}
-	if granted := j.Access.Allowed.State; granted > int64(config.DefaultState) { // up to that the key state_size is the last word
+	if granted := j.Access.Allowed.State; granted > int64(config.DefaultState) { // up to that nobody has to ask
 		out.State = max(out.State, granted)
 	}
 	switch j.State {
 	case plugins.Broken, plugins.Pending, plugins.Denied:
 		out.Broken = advice(j.Reason, j.Remedy)
+		out.Withheld = map[plugins.State]host.JobState{plugins.Pending: host.Pending, plugins.Denied: host.Denied}[j.State]
 	case plugins.Waiting:
 		out.Unready = j.Reason
 	default:

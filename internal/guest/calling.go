@@ -2,12 +2,16 @@ package guest
 
 import (
 	"slices"
+	"time"
 
 	"github.com/wcron/wcron/internal/guest/asm"
 )
 
 // Call is a call of a function of extism:host/env, if its name is one there, or else of extism:host/user.
-type Call struct{ Function, Request string }
+type Call struct {
+	Function, Request string
+	Nap               time.Duration // what is slept after it
+}
 
 // envCalls are those of extism:host/env that take blocks: how many, and whether they give one.
 var envCalls = map[string]struct {
@@ -54,6 +58,9 @@ func Calling(end Ending, calls ...Call) []byte {
 		code = append(code, p.text(c.Request), asm.Call(asks[c.Function]), asm.Set(n),
 			asm.Get(n), asm.I32('\n'), asm.Store8(buffer),
 			asm.I32(stdout), asm.I32(buffer), asm.Get(n), asm.I32(1), asm.Add, asm.Call(write))
+		if c.Nap > 0 {
+			code = append(code, asm.I32(scratch+64), asm.I64(int64(c.Nap)), asm.Store64(24), p.poll(scratch+64))
+		}
 	}
 	return p.main([]asm.Type{i32}, append(code, end.code(p))...)
 }

@@ -111,6 +111,15 @@ func Echo() []byte {
 				asm.Br(1))))
 }
 
+// Extism gives its input back as its output, both by functions of extism:host/env, and leaves stdin and stdout alone.
+func Extism() []byte {
+	p := newProgram()
+	offset := p.Import("extism:host/env", "input_offset", nil, []asm.Type{i64})
+	length := p.Import("extism:host/env", "input_length", nil, []asm.Type{i64})
+	set := p.Import("extism:host/env", "output_set", []asm.Type{i64, i64}, nil)
+	return p.main(nil, asm.Call(offset), asm.Call(length), asm.Call(set))
+}
+
 // Reactor exports `run` in place of `_start`, which writes a line to stdout.
 func Reactor() []byte {
 	p := newProgram("fd_write", "proc_exit")
