@@ -81,7 +81,10 @@ const mostReplaced = 20
 
 // hold takes a lock at once or not at all, and remembers it. ErrBusy: somebody holds it.
 func (s *Store) hold(path string, lock *flock.Flock) (*flock.Flock, error) {
-	for range mostReplaced {
+	for n := range mostReplaced {
+		if n > 0 { // out of step with those who sweep
+			time.Sleep(rand.N(time.Duration(n) * 100 * time.Microsecond))
+		}
 		ok, err := lock.TryLock()
 		if err != nil {
 			return nil, fmt.Errorf("lock %s: %w", path, err)
