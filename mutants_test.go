@@ -100,7 +100,7 @@ var mutants = []struct {
 		"coalesce((SELECT min(state_rev) FROM claims WHERE job = ?1), rev)", "rev",
 		"./claims/sqlitestore", "TestConformance/State"},
 	{"prefixes are not looked at", "claims/sqlitestore/state.go",
-		"return strings.HasPrefix(key, p)", "return strings.HasPrefix(key, p+\"?\")",
+		"at > 0 && strings.HasPrefix(key, prefixes[at-1])", "at < 0",
 		"./claims/sqlitestore", "TestConformance/State"},
 	{"a claim of an older version is not alone", "claims/sqlitestore/claim.go",
 		"if alone || open >= max(lanes, 1) {", "if open >= max(lanes, 1) {",

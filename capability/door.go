@@ -231,7 +231,7 @@ func (d *Door) varSet(_ context.Context, args []sandbox.Arg) (sandbox.Answer, er
 	switch {
 	case a.Error != nil:
 	case value == nil:
-		d.State.remove(key)
+		a = d.State.remove(key)
 	default:
 		a = d.State.set(key, slices.Clone(value))
 	}

@@ -22,6 +22,7 @@ const (
 	MaxValue           = 256 << 10 // bytes of a value
 	KeyCost            = 32        // bytes that a key counts for beside itself and its value
 	MaxListed          = 1000      // keys in one answer of list
+	MaxWrites          = 10_000    // keys that one run may change: a commit holds the ledger for every job
 )
 
 // Codes of errors in an answer.
@@ -30,7 +31,7 @@ const (
 	UnknownOp     = "unknown_op"      // an operation that this version does not have
 	BadKey        = "bad_key"         // empty, longer than MaxKey, or not UTF-8
 	ValueTooLarge = "value_too_large" // longer than MaxValue
-	OverQuota     = "quota"           // the state would be larger than it may be
+	OverQuota     = "quota"           // the state would be larger than it may be, or the run has changed MaxWrites keys
 )
 
 // State is what one run sees of its job's state: what was committed when the run was claimed, under its own writes. Nothing that
@@ -192,7 +193,10 @@ func (s *State) serve(r stateRequest) stateAnswer {
 	case "list":
 		return s.list(r)
 	}
-	found := s.remove(*r.Key)
+	found := s.get(*r.Key) != nil
+	if a := s.remove(*r.Key); a.Error != nil {
+		return a
+	}
 	return stateAnswer{Found: &found}
 }
 
@@ -249,24 +253,39 @@ func (s *State) swap(key string, old, value []byte) stateAnswer {
 		a.Swapped = &swapped
 		return a
 	}
-	a := stateAnswer{}
+	var a stateAnswer
 	if value == nil {
-		s.remove(key)
-	} else if a = s.set(key, value); a.Error != nil {
+		a = s.remove(key)
+	} else {
+		a = s.set(key, value)
+	}
+	if a.Error != nil {
 		return a
 	}
 	a.Swapped = &swapped
 	return a
 }
 
-// remove deletes a key, and tells whether it was there.
-func (s *State) remove(key string) bool {
+// remove deletes a key.
+func (s *State) remove(key string) stateAnswer {
 	old := s.get(key)
-	if old != nil {
-		s.size -= cost(key, old)
-		s.writes[key] = nil
+	if old == nil {
+		return stateAnswer{}
 	}
-	return old != nil
+	if a := s.mayChange(key); a.Error != nil {
+		return a
+	}
+	s.size -= cost(key, old)
+	s.writes[key] = nil
+	return stateAnswer{}
+}
+
+// mayChange refuses to change more keys than a run may.
+func (s *State) mayChange(key string) stateAnswer {
+	if _, changed := s.writes[key]; !changed && len(s.writes) >= MaxWrites {
+		return refuse(OverQuota, "a run may change %d keys of the state", MaxWrites)
+	}
+	return stateAnswer{}
 }
 
 // list gives the keys that begin with a prefix, in order.
@@ -343,6 +362,9 @@ func (s *State) set(key string, value []byte) stateAnswer {
 	}
 	if value == nil {
 		value = []byte{}
+	}
+	if a := s.mayChange(key); a.Error != nil {
+		return a
 	}
 	if at, there := slices.BinarySearch(s.order, key); s.order != nil && !there {
 		s.order = slices.Insert(s.order, at, key)

@@ -102,3 +102,31 @@ func TestStateListAgainstSearch(t *testing.T) {
 		}
 	}
 }
+
+// A run changes so many keys, whatever it does with them: its commit holds the ledger for everybody.
+func TestStateChangesAreBounded(t *testing.T) {
+	committed := map[string][]byte{}
+	for i := range MaxWrites + 10 {
+		committed[fmt.Sprintf("old-%06d", i)] = nil
+	}
+	s := NewState(committed, 64<<20)
+	for i := range MaxWrites / 2 {
+		call(t, s, set(fmt.Sprintf("new-%06d", i), []byte("x")))
+		call(t, s, fmt.Sprintf(`{"op":"delete","key":"old-%06d"}`, i))
+	}
+	for _, r := range []string{set("one more", nil), `{"op":"delete","key":"old-005001"}`, `{"op":"cas","key":"old-005001","old":""}`, `{"op":"cas","key":"other","value":""}`} {
+		if got := call(t, s, r); !strings.Contains(got, `"code":"quota"`) {
+			t.Errorf("%s: %s", r, got)
+		}
+	}
+	for r, want := range map[string]string{
+		set("new-000001", []byte("y")): `{}`, `{"op":"delete","key":"new-000002"}`: `{"found":true}`, set("old-000003", nil): `{}`, `{"op":"delete","key":"never"}`: `{"found":false}`,
+	} {
+		if got := call(t, s, r); got != want {
+			t.Errorf("%s: %s", r, got)
+		}
+	}
+	if n := len(s.Writes()); n > MaxWrites {
+		t.Errorf("%d keys are changed", n)
+	}
+}

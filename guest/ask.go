@@ -17,7 +17,7 @@ const (
 	BadRequest    = "bad_request"     // it cannot be read
 	BadKey        = "bad_key"         // State: empty, longer than 512 bytes, or not UTF-8
 	ValueTooLarge = "value_too_large" // State: longer than 256 KiB
-	Quota         = "quota"           // State: it would be larger than it may be
+	Quota         = "quota"           // State: it would be larger than it may be, or the run has changed as many keys as it may
 	UnknownJob    = "unknown_job"     // Emit: there is no job of that name
 	TooMany       = "too_many"        // Emit: the run has started 16 jobs
 	InputTooLarge = "input_too_large" // Emit: longer than 64 KiB

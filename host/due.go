@@ -15,6 +15,7 @@ type dueItem struct {
 	job       string
 	pending   *claims.Pending // nil: the job's next slot
 	index     int             // in the heap; -1: not in it
+	polls     int64           // pending: how many polls had begun when it was added
 	dead      bool            // replaced by a later item of the same job, or done
 	retryAt   time.Time       // by instant: not to be looked at before; zero: something has to come in first
 	seen      time.Time       // when its time was first seen to have come

@@ -27,6 +27,7 @@ type loop struct {
 	due      dueHeap            // not due yet
 	waiting  []*dueItem         // due, in due order; each with the reason why it has not started
 	pending  map[string]*dueItem
+	taken    map[string]wentBy     // by slot: pending work that a poll which is under way may still have read
 	queues   map[string][]*dueItem // by job: its slots that wait, oldest first; they are in pending as well
 	running  map[string]*run
 	foreign  map[string]string // by job: a run of another host that is in flight, as of the last poll
@@ -47,12 +48,19 @@ type loop struct {
 	shared shared
 }
 
+// wentBy is pending work that this host has no more.
+type wentBy struct {
+	attempt int
+	polls   int64 // that had begun by then
+}
+
 // shared is the part of the loop's state that other goroutines read.
 type shared struct {
 	mu    sync.Mutex
 	defs  map[string]Job      // by name, for recovery's retry policy
 	ended map[string]struct{} // jobs with runs that ended since the last prune
 	waits atomic.Bool         // there is pending work
+	polls atomic.Int64        // that have begun
 }
 
 func newLoop(ctx context.Context, h *Host) *loop {
@@ -65,6 +73,7 @@ func newLoop(ctx context.Context, h *Host) *loop {
 		jobs:    map[string]*job{},
 		modules: map[string]*module{},
 		pending: map[string]*dueItem{},
+		taken:   map[string]wentBy{},
 		queues:  map[string][]*dueItem{},
 		running: map[string]*run{},
 

@@ -410,5 +410,6 @@ func (l *loop) forgetPending(it *dueItem) {
 	l.drop(it)
 	l.dequeue(it)
 	delete(l.pending, it.pending.Slot.ID)
+	l.taken[it.pending.Slot.ID] = wentBy{it.pending.Attempt, l.shared.polls.Load()}
 	l.shared.waits.Store(len(l.pending) > 0)
 }

@@ -148,11 +148,12 @@ func (v *virtual) idle(l *loop, until time.Time) {
 // look polls the ledger. Nobody else writes to it: what the loop does not know comes with what it asked for itself.
 func (v *virtual) look(l *loop) {
 	v.spawn(l, func() {
+		n := l.shared.polls.Add(1)
 		changes, err := l.h.cfg.Store.Changes(l.ctx, l.h.cfg.Instance, v.rev)
 		l.post(func() {
 			if l.fail("poll the ledger", err); err == nil {
 				v.rev = changes.Rev
-				l.changed(changes)
+				l.changed(changes, n)
 			}
 		})
 	})

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -17,6 +18,7 @@ func (l *loop) poll(ctx context.Context) {
 	told := false
 	for {
 		told = l.lockWait(told)
+		n := l.shared.polls.Add(1)
 		changes, err := l.h.cfg.Store.Changes(ctx, l.h.cfg.Instance, rev)
 		if ctx.Err() != nil {
 			return
@@ -25,10 +27,10 @@ func (l *loop) poll(ctx context.Context) {
 			l.post(func() { l.fail(opPoll, err) })
 		} else {
 			if moved := changes.Rev != rev; moved && l.shared.waits.Load() {
-				l.lookForGone(ctx)
+				l.lookForGone(ctx, n)
 			}
 			rev = changes.Rev
-			l.post(func() { l.went(opPoll); l.changed(changes) })
+			l.post(func() { l.went(opPoll); l.changed(changes, n) })
 			l.lookForOnly(ctx)
 		}
 		select {
@@ -40,8 +42,8 @@ func (l *loop) poll(ctx context.Context) {
 	}
 }
 
-// changed applies a poll.
-func (l *loop) changed(c claims.Changes) {
+// changed applies the n-th poll.
+func (l *loop) changed(c claims.Changes, n int64) {
 	l.foreign = make(map[string]string, len(c.Foreign))
 	for _, o := range c.Foreign {
 		l.foreign[o.Job] = o.RunID
@@ -61,8 +63,11 @@ func (l *loop) changed(c claims.Changes) {
 		l.remove(strange)
 	}
 	for _, p := range c.Pending {
-		l.addPending(p)
+		if was, ok := l.taken[p.Slot.ID]; !ok || was.attempt < p.Attempt || was.polls < n { // else it was read before it went
+			l.addPending(p)
+		}
 	}
+	maps.DeleteFunc(l.taken, func(_ string, was wentBy) bool { return was.polls < n })
 	for _, o := range c.Cancels {
 		if r := l.running[o.RunID]; r != nil {
 			why := errCancelled
@@ -96,9 +101,9 @@ func (l *loop) reclaim(j *job) {
 	})
 }
 
-// lookForGone drops pending work that is pending no more: another host has taken it, or its job was removed. It is called before
-// the changes since the last poll are applied, so that what has come since the list was read is added again by those.
-func (l *loop) lookForGone(ctx context.Context) {
+// lookForGone drops pending work that is pending no more: another host has taken it, or its job was removed. What has been added since
+// the n-th poll began stays: the list may have been read before.
+func (l *loop) lookForGone(ctx context.Context, n int64) {
 	list, err := l.h.cfg.Store.Pending(ctx)
 	if err != nil {
 		return // the next change of the ledger leads here again
@@ -109,7 +114,7 @@ func (l *loop) lookForGone(ctx context.Context) {
 	}
 	l.post(func() {
 		for id, it := range l.pending {
-			if !still[id] && !l.jobBusy(it.job) {
+			if !still[id] && it.polls < n && !l.jobBusy(it.job) {
 				l.forgetPending(it)
 			}
 		}
@@ -164,7 +169,7 @@ func (l *loop) addPending(p claims.Pending) {
 		l.drop(it)
 		l.dequeue(it)
 	}
-	it := &dueItem{at: p.Due, job: p.Slot.Job, pending: &p, index: -1}
+	it := &dueItem{at: p.Due, job: p.Slot.Job, pending: &p, index: -1, polls: l.shared.polls.Load()}
 	l.pending[p.Slot.ID] = it
 	l.enqueue(it)
 	l.shared.waits.Store(true)
@@ -198,6 +203,11 @@ func (l *loop) prune(ctx context.Context) {
 		case <-every.C:
 		case <-ctx.Done():
 			return
+		}
+		if turn%60 == 0 {
+			if err := l.h.engine.Upkeep(); err != nil {
+				l.post(func() { l.fail("tidy up the compiled modules", err) })
+			}
 		}
 		l.shared.mu.Lock()
 		var limits []claims.Retain

@@ -3,6 +3,7 @@ package plugins
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/wcron/wcron/config"
@@ -51,7 +52,7 @@ func (b *builder) decide(job, module string, p *plugin, operator *layer) decisio
 	d := decision{use: p, access: Access{Request: req, Version: &mine}}
 	switch {
 	case verdict != nil && verdict.Approved:
-		d.grant(req, verdict.Granted, b.file.Caps)
+		d.grant(req, verdict.Granted, b.file)
 		d.access.From, d.access.At = verdict.By, verdict.At
 		return d
 	case verdict != nil:
@@ -67,13 +68,13 @@ func (b *builder) decide(job, module string, p *plugin, operator *layer) decisio
 			next.By = fromNobody
 		}
 		d.access.From, d.access.Accept = next.By, &next
-		d.grant(req, next.Granted, b.file.Caps)
+		d.grant(req, next.Granted, b.file)
 		return d
 	case earlier == nil && harmless(req) && b.file.AutoApprove == config.ApproveHarmless:
 		next := mine
 		next.Approved, next.By, next.Auto, next.Seen = true, fromNobody, true, b.seen
 		d.access.From, d.access.Accept = next.By, &next
-		d.grant(req, config.Grant{}, b.file.Caps)
+		d.grant(req, config.Grant{}, b.file)
 		return d
 	}
 	d.state, d.reason = Pending, "it waits for approval: it asks for "+asText(Asks(req))
@@ -121,8 +122,10 @@ func clipped(s string) string {
 }
 
 // grant fills in what a version that is approved may do.
-func (d *decision) grant(req config.Request, grant config.Grant, caps config.Caps) {
-	d.access.Allowed = meet(req, grant, caps)
+func (d *decision) grant(req config.Request, grant config.Grant, f *config.File) {
+	d.access.Allowed = meet(req, grant, f.Caps)
+	dirs := d.access.Allowed.Dirs
+	d.access.Allowed.Dirs = slices.DeleteFunc(dirs, func(g config.DirGrant) bool { return Reserved(f, g) != "" })
 	d.access.Denied = d.access.Allowed.refused(req)
 }
 
@@ -187,7 +190,7 @@ func (b *builder) earlier(job string, old *Record, mine Record, d decision) deci
 		More: missing(&old.Requested, mine.Requested), Less: missing(&mine.Requested, old.Requested),
 	}
 	out := decision{use: p, access: Access{Request: old.Requested, From: old.By, At: old.At, Update: up, Version: d.access.Version}}
-	out.grant(old.Requested, old.Granted, b.file.Caps)
+	out.grant(old.Requested, old.Granted, b.file)
 	switch {
 	case d.state == Broken:
 		up.Reason = "the version in use goes on, because the one that is there now is refused: " + d.reason
@@ -236,7 +239,7 @@ func (b *builder) byHand(job, module string, p *plugin, operator *layer) decisio
 	}
 	d.access.Request, d.access.From = asked, fromHostFile+" ("+at+")"
 	d.access.Idle = idle(req, grant)
-	d.grant(req, grant, b.file.Caps)
+	d.grant(req, grant, b.file)
 	return d
 }
 

@@ -57,6 +57,9 @@ func openCache(dir string, stale time.Duration) (*cache, error) {
 	if err := c.sweep(stale); err != nil {
 		return nil, err
 	}
+	if err := c.evict(UnusedFor); err != nil {
+		return nil, err
+	}
 	if err := c.findVersion(); err != nil {
 		return nil, err
 	}

@@ -72,11 +72,16 @@ func (e *Engine) Compile(ctx context.Context, wasm []byte) (*Module, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	link := ""
+	if e.cache != nil {
+		link = e.cache.link(metered)
+		_ = e.cache.touch(link) // at worst the next start compiles it again
+	}
 	compiled, err := e.compile(ctx, metered)
 	if err != nil {
 		return nil, err
 	}
-	m := &Module{engine: e, compiled: compiled, info: info, digest: hex.EncodeToString(digest[:])}
+	m := &Module{engine: e, compiled: compiled, info: info, digest: hex.EncodeToString(digest[:]), link: link}
 	if err = e.checkSignatures(compiled); err == nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
@@ -84,6 +89,7 @@ func (e *Engine) Compile(ctx context.Context, wasm []byte) (*Module, error) {
 		_ = compiled.Close(context.WithoutCancel(ctx))
 		return nil, err
 	}
+	e.hold(m.link)
 	return m, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -79,11 +80,18 @@ type Engine struct {
 	provided  map[imported]api.FunctionDefinition // what guests may import
 	cache     *cache                              // nil without a CacheDir and a Compiler
 	temporary string                              // the cache's folder, if it goes with the engine
-	worker    *worker                             // nil: compile in this process
+	loaded    loaded
+	worker    *worker // nil: compile in this process
 	compilers chan struct{}
 	tokens    *tokens
 	regions   *regions // memories
 	users     gate     // runs, compilations and open modules' runs
+}
+
+// loaded are the links in the cache of the modules that are open.
+type loaded struct {
+	mu    sync.Mutex // guards links
+	links map[string]int
 }
 
 const wasiModule = "wasi_snapshot_preview1"
@@ -142,7 +150,7 @@ func (e *Engine) openCache() (err error) {
 		if e.worker == nil {
 			return nil
 		}
-		if dir, err = os.MkdirTemp("", "wcron-cache-"); err != nil {
+		if dir, err = newTemporary(); err != nil {
 			return fmt.Errorf("make a folder for what the compile worker makes: %w", err)
 		}
 		e.temporary = dir

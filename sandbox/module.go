@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -26,6 +27,8 @@ type Module struct {
 	compiled wazero.CompiledModule
 	info     *meter.Info
 	digest   string
+	link     string // of its compiled code in the cache; empty: there is no cache
+	held     sync.Once
 	users    gate
 }
 
@@ -44,6 +47,7 @@ func (m *Module) Close(ctx context.Context) error {
 	if err := m.users.shut(ctx); err != nil {
 		return fmt.Errorf("close module %.12s: runs are still under way: %w", m.digest, err)
 	}
+	m.held.Do(func() { m.engine.drop(m.link) })
 	return m.compiled.Close(context.WithoutCancel(ctx))
 }
 

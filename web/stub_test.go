@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ type stub struct {
 	slots   []admin.Slot
 	output  func(w io.Writer) error
 	err     error // of every call
+	mu      sync.Mutex
 	limits  []int // that were asked for
 	blocked chan struct{}
 }
@@ -48,7 +50,9 @@ func (s *stub) Jobs(context.Context) ([]admin.Job, error) { return slices.Clone(
 
 // limited is as many rows as a ledger would give.
 func limited[T any](s *stub, rows []T, limit int) ([]T, error) {
+	s.mu.Lock()
 	s.limits = append(s.limits, limit)
+	s.mu.Unlock()
 	if limit == 0 {
 		limit = 100
 	}

@@ -63,14 +63,33 @@ func (t *tx) conflict(job *jobRow, since int64, f *claims.Final) (reason string,
 	for _, w := range f.State {
 		used[w.Key] = true
 	}
+	prefixes = shortest(prefixes)
 	err = t.each(func(st *sqlite3.Stmt) error {
 		key := st.ColumnText(0)
-		if reason == "" && (used[key] || slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(key, p) })) {
+		if reason == "" && (used[key] || beginsWithOne(prefixes, key)) {
 			reason = fmt.Sprintf("run %s has changed key %.80q of the state since this run saw it; its state is dropped", st.ColumnText(1), key)
 		}
 		return nil
 	}, queryChanged, job.Name, since)
 	return reason, err
+}
+
+// shortest puts prefixes in order, without those that begin with another one.
+func shortest(prefixes []string) []string {
+	slices.Sort(prefixes)
+	kept := prefixes[:0]
+	for _, p := range prefixes {
+		if last := len(kept) - 1; last < 0 || !strings.HasPrefix(p, kept[last]) {
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}
+
+// beginsWithOne says whether a key begins with one of the shortest prefixes: that is the last one that does not stand behind the key.
+func beginsWithOne(prefixes []string, key string) bool {
+	at, found := slices.BinarySearch(prefixes, key)
+	return found || at > 0 && strings.HasPrefix(key, prefixes[at-1])
 }
 
 // writeState keeps what a run that is ok has written.

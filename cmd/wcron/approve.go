@@ -66,6 +66,11 @@ func (c *approveCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
+		for _, d := range plugins.Meet(r.Requested, r.Granted, config.Caps{}).Dirs {
+			if why := plugins.Reserved(source.Snapshot().File, d); why != "" {
+				return usage("--dir %s=%s: %s; name another folder", d.Guest, d.Host, why)
+			}
+		}
 		denied := plugins.Refused(r.Requested, r.Granted, source.Snapshot().File.Caps)
 		if !a.json {
 			showDenied(a, denied)
@@ -149,7 +154,7 @@ func (o *operator) decide(ctx context.Context, now time.Time, list ...plugins.Re
 // showVersion prints what the version in the folder asks for, and how that differs from the version in use.
 func showVersion(a *app, source *plugins.Source, j plugins.Job) {
 	req := j.Access.Version.Requested
-	fmt.Fprintf(a.stdout, "job %s, plugin %s, version %.12s\n", j.Name, j.Settings.Plugin, j.Access.Version.Digest)
+	fmt.Fprintf(a.stdout, "job %s, plugin %s, version %.12s\n", j.Name, printable(j.Settings.Plugin), j.Access.Version.Digest)
 	if names := importsOf(source, j.Access.Version.Digest); names != "" {
 		fmt.Fprintf(a.stdout, "it imports %s\n", names)
 	}
@@ -237,41 +242,72 @@ type denyCmd struct {
 // Help implements kong.HelpProvider.
 func (*denyCmd) Help() string {
 	return "Records for the version that is in the plugin folder that it is not to run. Where that is an update, the version before goes on; " +
-		"--all keeps that from running, too. wcron approve takes it back.\n\n" + pauseCodes
+		"--all keeps that from running, too; it takes back all that was approved of the job, also while its plugin is refused or away. wcron approve takes it back.\n\n" + pauseCodes
 }
 
 // Run denies.
 func (c *denyCmd) Run(ctx context.Context, a *app) error {
 	return a.withOperator(ctx, func(o *operator) error {
-		_, j, err := o.undecided(c.Job)
+		list, next, err := c.versions(ctx, o)
 		if err != nil {
 			return err
-		}
-		r := *j.Access.Version
-		r.By = caller()
-		list := []plugins.Record{r}
-		if c.All {
-			approved, _, err := o.store.Grants(ctx, 0)
-			if err != nil {
-				return err
-			}
-			for _, g := range approved {
-				if old, err := recordOf(g); err == nil && old.Approved && old.Job == r.Job && old.Plugin == r.Plugin && old.Digest+old.Sidecar != r.Digest+r.Sidecar {
-					old.Approved, old.Granted, old.By = false, config.Grant{}, r.By
-					list = append(list, old)
-				}
-			}
 		}
 		if err := o.decide(ctx, a.now(), list...); err != nil {
 			return err
 		}
-		if a.json {
-			return a.emit(decided{c.Job, r.Digest, string(claims.Denied), nil, plugins.Asks(r.Requested)})
+		for i, r := range list {
+			if i > 0 && list[i-1].Digest == r.Digest { // with another sidecar
+				continue
+			}
+			if a.json {
+				if err := a.emit(decided{c.Job, r.Digest, string(claims.Denied), nil, plugins.Asks(r.Requested)}); err != nil {
+					return err
+				}
+				continue
+			}
+			fmt.Fprintf(a.stdout, "job %s: version %.12s is denied\n", c.Job, r.Digest)
 		}
-		fmt.Fprintf(a.stdout, "job %s: version %.12s is denied\n", c.Job, r.Digest)
-		if j.Access.Update != nil && !c.All {
-			fmt.Fprintf(a.stdout, "version %.12s goes on; wcron deny --all %s keeps it from running, too\n", j.Digest, c.Job)
+		if next != "" && !a.json {
+			fmt.Fprintf(a.stdout, "version %.12s goes on; wcron deny --all %s keeps it from running, too\n", next, c.Job)
 		}
 		return nil
 	})
+}
+
+// versions are those that are to be denied: the one that is there, and with --all what was approved before, also where there is none
+// that could be decided about. next is the digest of one that goes on all the same.
+func (c *denyCmd) versions(ctx context.Context, o *operator) (list []plugins.Record, next string, err error) {
+	_, j, refused := o.undecided(c.Job)
+	rows, _, err := o.store.Grants(ctx, 0)
+	if err != nil {
+		return nil, "", err
+	}
+	if o.file.Jobs[c.Job].Grant != nil {
+		return nil, "", refused
+	}
+	if refused == nil {
+		list = append(list, *j.Access.Version)
+	}
+	earlier := false
+	for _, g := range rows {
+		if g.Job != c.Job || g.Decision != claims.Approved || refused == nil && j.Access.Version.Digest+j.Access.Version.Sidecar == g.Digest+g.Sidecar {
+			continue
+		}
+		if earlier = true; c.All {
+			list = append(list, plugins.Record{Job: g.Job, Plugin: g.Plugin, Digest: g.Digest, Sidecar: g.Sidecar})
+		}
+	}
+	switch {
+	case refused != nil && earlier && !c.All:
+		return nil, "", exitError{exitBad, fmt.Errorf("%w; wcron deny --all %s takes back what was approved before", refused, c.Job)}
+	case len(list) == 0:
+		return nil, "", refused
+	}
+	for i := range list {
+		list[i].By = caller()
+	}
+	if refused == nil && j.Access.Update != nil && !c.All {
+		next = j.Digest
+	}
+	return list, next, nil
 }

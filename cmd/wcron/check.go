@@ -109,7 +109,7 @@ func (c *checked) file(ctx context.Context, a *app, path string) error {
 
 // host checks a configuration. With only, no more than what concerns that file or the jobs made of it is kept.
 func (c *checked) host(ctx context.Context, path string, now time.Time, only func(file string) bool) error {
-	set, problems, unread, err := look(ctx, path)
+	set, problems, _, err := look(ctx, path)
 	if err != nil {
 		return usage("%w", err)
 	}
@@ -118,7 +118,7 @@ func (c *checked) host(ctx context.Context, path string, now time.Time, only fun
 			continue
 		}
 		f := fault(p)
-		if noZone(set, p) || unread != nil && p.File == plugins.LedgerProblem {
+		if noZone(set, p) || p.File == plugins.LedgerProblem {
 			f.Severity = "warning"
 		}
 		c.found = append(c.found, f)

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -157,17 +158,35 @@ func (c *importCmd) job(e crontab.Entry) (imported, *config.Problem) {
 	if e.HasInput {
 		job.NotCarried = append(job.NotCarried, "what the command reads, behind the percent sign: the key input gives a job something to read")
 	}
-	if e.Delay != "" {
+	jitter, ok := jitterOf(e.Delay)
+	if !ok {
 		job.NotCarried = append(job.NotCarried, "RANDOM_DELAY="+e.Delay)
+	} else if jitter != nil {
+		job.Notes = append(job.Notes, "jitter is its RANDOM_DELAY, with another delay for each slot, always less than the distance to the next one")
 	}
 	if e.Quiet {
 		job.NotCarried = append(job.NotCarried, "the hyphen that keeps cron from logging it")
 	}
-	job.body, err = config.EncodeJob(config.Job{Schedule: &job.Schedule, Timezone: job.Timezone}, config.KindJobFile)
+	job.body, err = config.EncodeJob(config.Job{Schedule: &job.Schedule, Timezone: job.Timezone, Jitter: jitter}, config.KindJobFile)
 	if err != nil {
 		return job, &config.Problem{Col: e.Fields[0].Col, What: err.Error(), Remedy: "write the job by hand"}
 	}
 	return job, nil
+}
+
+// jitterOf is what the minutes of a RANDOM_DELAY are as the key jitter; nil: none. It is not ok where that cannot be said.
+func jitterOf(minutes string) (jitter *config.Duration, ok bool) {
+	if minutes == "" {
+		return nil, true
+	}
+	n, err := strconv.Atoi(minutes)
+	if err != nil || n < 0 || n > 24*60 {
+		return nil, false
+	}
+	if n > 0 {
+		jitter = new(config.Duration(time.Duration(n) * time.Minute))
+	}
+	return jitter, true
 }
 
 // columnOf is where the part of an entry stands that is at fault.

@@ -204,7 +204,7 @@ func inspection(set *plugins.Set, j plugins.Job, now time.Time) (*inspected, err
 
 // print shows it to people.
 func (v *inspected) print(a *app, set *plugins.Set) {
-	fmt.Fprintf(a.stdout, "%s, %s\nversion %s\njob %s is %s", v.File, bytesText(v.Bytes), v.Digest, v.Job, v.State)
+	fmt.Fprintf(a.stdout, "%s, %s\nversion %s\njob %s is %s", printable(v.File), bytesText(v.Bytes), v.Digest, v.Job, v.State)
 	if v.Reason != nil {
 		fmt.Fprintf(a.stdout, ": %s", printable(advice(*v.Reason, text(v.Remedy))))
 	}

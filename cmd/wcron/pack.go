@@ -85,7 +85,7 @@ func (c *packCmd) Run(_ context.Context, a *app) error {
 	if a.json {
 		return a.emit(answer)
 	}
-	fmt.Fprintf(a.stdout, "%s has the manifest %s; %s, version %.12s\n", to, c.Manifest, bytesText(answer.Bytes), answer.Digest)
+	fmt.Fprintf(a.stdout, "%s has the manifest %s; %s, version %.12s\n", printable(to), printable(c.Manifest), bytesText(answer.Bytes), answer.Digest)
 	if len(answer.Requests) > 0 {
 		fmt.Fprintln(a.stdout, "it asks for, and so waits for wcron approve:")
 		showAsks(a, "  ", answer.Requests)

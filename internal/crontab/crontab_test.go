@@ -17,7 +17,8 @@ func show(f File) string {
 	for _, e := range f.Entries {
 		text, notes := e.Schedule()
 		fmt.Fprintf(&b, "%d %s (%q at %d)", e.Line, Name(e.Command), text, e.Fields[0].Col)
-		for what, is := range map[string]string{"user": e.User, "zone": e.Zone, "delay": e.Delay} {
+		for _, part := range [][2]string{{"user", e.User}, {"zone", e.Zone}, {"delay", e.Delay}} {
+			what, is := part[0], part[1]
 			if is != "" {
 				fmt.Fprintf(&b, " %s %s", what, is)
 			}
