@@ -86,7 +86,7 @@ func (l *loop) behind(j *job, p *claims.Pending, now time.Time) string {
 }
 
 // replace ends the runs of a job that this host has in flight, in favour of a slot that waits. Runs of this slot or a newer one go on:
-// a poll of the ledger that was under way while the slot was claimed brings it back for a moment.
+// where the clock was set back, the slot that waits may be the older one.
 func (l *loop) replace(j *job, slot claims.Slot) {
 	for _, r := range j.running {
 		if r.slot.Kind != claims.Scheduled || r.slot.At.Before(slot.At) {

@@ -57,7 +57,31 @@ func (s *tardy) Finalize(ctx context.Context, now time.Time, items []claims.Fina
 	return s.Store.Finalize(ctx, now, items)
 }
 
-// A poll that was under way while a slot which waited was claimed brings it back for a moment: its run goes on.
+// A slot ends the runs of older slots and those that no schedule asked for, and none but these: the clock may have been set back.
+func TestReplaceEndsOlderRuns(t *testing.T) {
+	at := time.Date(2000, 1, 1, 12, 0, 0, 0, time.UTC)
+	j := &job{running: map[string]*run{}}
+	var ended []string
+	for id, slot := range map[string]claims.Slot{
+		"older":   claims.ScheduledSlot("job", at.Add(-time.Minute)),
+		"its own": claims.ScheduledSlot("job", at),
+		"newer":   claims.ScheduledSlot("job", at.Add(time.Minute)),
+		"manual":  {Job: "job", Kind: claims.Manual, ID: "job#x", At: at.Add(time.Minute)},
+	} {
+		j.running[id] = &run{slot: slot, kill: func(why error) {
+			if !errors.Is(why, errReplaced) {
+				t.Errorf("run %s: %v", id, why)
+			}
+			ended = append(ended, id)
+		}}
+	}
+	new(loop).replace(j, claims.ScheduledSlot("job", at))
+	if slices.Sort(ended); !slices.Equal(ended, []string{"manual", "older"}) {
+		t.Errorf("ended: %v", ended)
+	}
+}
+
+// A poll that was under way while a slot which waited was claimed does not bring it back: its run goes on.
 func TestReplaceSparesItsOwnRun(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		quick := func(c *Config) {
