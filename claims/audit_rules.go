@@ -190,7 +190,7 @@ func (a *auditor) runs(r reading) []Finding {
 	}
 	for _, runs := range attempts(r.runs) {
 		first := runs[0]
-		if first.Attempt != 1 && !prunable(first, r.runs) {
+		if first.Attempt != 1 && !prunable(r.job, first, r.runs) {
 			add(first, "attempt-gap", "the slot's first attempt in history is number %d, and older runs are there", first.Attempt)
 		}
 		for i, run := range runs[1:] {
@@ -216,11 +216,17 @@ func folded(rows []SlotRow, s Slot) bool {
 	})
 }
 
-// prunable tells whether the attempts before this one may have been pruned. The oldest runs go first, and an attempt is never
-// older than its slot: so they were not if a run that ended before the slot was due is still there.
-func prunable(first Run, runs []Run) bool {
-	return !slices.ContainsFunc(runs, func(r Run) bool {
-		return r.Outcome != Running && r.Seq < first.Seq && r.EndedAt.Before(first.Slot.At)
+// prunable tells whether the attempts before this one may have been pruned. The oldest claims go first: so they were not if a run is
+// still there that was claimed and ended before them. Which that is cannot be told by the clock alone, which may have gone back, but
+// slots of one schedule are claimed in the order of their times.
+func prunable(j Job, first Run, runs []Run) bool {
+	from := j.Anchor
+	if j.Settled.After(from) {
+		from = j.Settled
+	}
+	return first.Slot.Kind != Scheduled || !slices.ContainsFunc(runs, func(r Run) bool {
+		return r.Outcome != Running && r.Attempt == 1 && r.Seq < first.Seq && r.EndedAt.Before(first.Slot.At) &&
+			r.Slot.Kind == Scheduled && !r.Slot.At.Before(from) && r.Slot.At.Before(first.Slot.At)
 	})
 }
 

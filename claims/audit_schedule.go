@@ -81,8 +81,8 @@ type walk struct {
 
 func newWalk(ctx context.Context, r reading, next func(time.Time) time.Time, steps int64) *walk {
 	w := &walk{ctx: ctx, job: r.job, next: next, from: r.job.Anchor, end: r.job.Next}
-	if r.job.Settled.After(w.from) {
-		w.from = r.job.Settled
+	if r.job.Settled.After(w.from) { // a slot's id names its second: one more of the same second counts as on record
+		w.from = r.job.Settled.Truncate(time.Second).Add(time.Second - time.Nanosecond)
 	}
 	rows := slices.DeleteFunc(slices.Clone(r.slots), func(row SlotRow) bool { return row.Slot.Kind != Scheduled })
 	slices.SortFunc(rows, func(x, y SlotRow) int { return x.Slot.At.Compare(y.Slot.At) })

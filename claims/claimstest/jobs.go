@@ -148,6 +148,14 @@ func putBehind(w *world) {
 		w.Errorf("the clock is right again: settled until %v", j.Settled)
 	}
 	w.finish(w.start(alpha, "a"), claims.OK)
+
+	w.minutely("c")
+	w.finish(w.start(alpha, "c"), claims.OK)
+	w.wait(-4200 * time.Millisecond)
+	w.put(def("c", "every 5s", w.now)) // its first slot is in the second of the one on record, and so has its id
+	w.claimed(alpha, w.due("c"), claims.Passing)
+	w.audit()
+	w.finish(w.start(alpha, "c"), claims.OK)
 }
 
 func putByOtherSource(w *world) {
