@@ -220,13 +220,10 @@ func folded(rows []SlotRow, s Slot) bool {
 // still there that was claimed and ended before them. Which that is cannot be told by the clock alone, which may have gone back, but
 // slots of one schedule are claimed in the order of their times.
 func prunable(j Job, first Run, runs []Run) bool {
-	from := j.Anchor
-	if j.Settled.After(from) {
-		from = j.Settled
-	}
+	from := inForce(j)
 	return first.Slot.Kind != Scheduled || !slices.ContainsFunc(runs, func(r Run) bool {
 		return r.Outcome != Running && r.Attempt == 1 && r.Seq < first.Seq && r.EndedAt.Before(first.Slot.At) &&
-			r.Slot.Kind == Scheduled && !r.Slot.At.Before(from) && r.Slot.At.Before(first.Slot.At)
+			r.Slot.Kind == Scheduled && r.Slot.At.After(from) && r.Slot.At.Before(first.Slot.At)
 	})
 }
 

@@ -80,10 +80,7 @@ type walk struct {
 }
 
 func newWalk(ctx context.Context, r reading, next func(time.Time) time.Time, steps int64) *walk {
-	w := &walk{ctx: ctx, job: r.job, next: next, from: r.job.Anchor, end: r.job.Next}
-	if r.job.Settled.After(w.from) { // a slot's id names its second: one more of the same second counts as on record
-		w.from = r.job.Settled.Truncate(time.Second).Add(time.Second - time.Nanosecond)
-	}
+	w := &walk{ctx: ctx, job: r.job, next: next, from: inForce(r.job), end: r.job.Next}
 	rows := slices.DeleteFunc(slices.Clone(r.slots), func(row SlotRow) bool { return row.Slot.Kind != Scheduled })
 	slices.SortFunc(rows, func(x, y SlotRow) int { return x.Slot.At.Compare(y.Slot.At) })
 	var total int64
@@ -119,6 +116,15 @@ func newWalk(ctx context.Context, r reading, next func(time.Time) time.Time, ste
 	}
 	w.steps = steps + 1
 	return w
+}
+
+// inForce is the time after which slots are those of the job's present schedule, and each of them is on record by its own name: a slot's
+// id names its second, and so one more of the second up to which an earlier schedule had settled its slots counts as on record.
+func inForce(j Job) time.Time {
+	if !j.Settled.After(j.Anchor) {
+		return j.Anchor
+	}
+	return j.Settled.Truncate(time.Second).Add(time.Second - time.Nanosecond)
 }
 
 // latest is the time of the newest slot on record, or the anchor.

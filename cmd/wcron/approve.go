@@ -17,12 +17,9 @@ import (
 )
 
 type approveCmd struct {
-	Job     string            `arg:"" help:"The job."`
-	Only    []string          `sep:"none" placeholder:"WHAT,…" help:"Grant no more than these: http, secrets, state, dir, emit; or one of a kind, such as http:api.example.com, secrets:TOKEN, dir:/data, emit:notify."`
-	Secret  map[string]string `mapsep:"none" placeholder:"NAME=env:VAR|file:PATH" help:"Where a secret is; give it once for each."`
-	Dir     map[string]string `mapsep:"none" placeholder:"GUEST=FOLDER" help:"Which folder of this machine the job sees as GUEST; give it once for each."`
-	Network map[string]string `mapsep:"none" placeholder:"HOST=NETWORK,…" help:"Addresses that HOST may lead to although they are not public, such as 10.1.0.0/16."`
-	Yes     bool              `short:"y" help:"Do not ask."`
+	Job string `arg:"" help:"The job."`
+	terms
+	Yes bool `short:"y" help:"Do not ask."`
 }
 
 // Help implements kong.HelpProvider.

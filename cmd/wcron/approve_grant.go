@@ -12,9 +12,17 @@ import (
 	"github.com/wcron/wcron/plugins"
 )
 
+// terms are what a person says of a grant: how much of what is requested, and where things are.
+type terms struct {
+	Only    []string          `sep:"none" placeholder:"WHAT,…" help:"Grant no more than these: http, secrets, state, dir, emit; or one of a kind, such as http:api.example.com, secrets:TOKEN, dir:/data, emit:notify."`
+	Secret  map[string]string `mapsep:"none" placeholder:"NAME=env:VAR|file:PATH" help:"Where a secret is; give it once for each."`
+	Dir     map[string]string `mapsep:"none" placeholder:"GUEST=FOLDER" help:"Which folder of this machine the module sees as GUEST; give it once for each."`
+	Network map[string]string `mapsep:"none" placeholder:"HOST=NETWORK,…" help:"Addresses that HOST may lead to although they are not public, such as 10.1.0.0/16."`
+}
+
 // grant is what the flags make of a request: all of it, or what --only names; with the places that the flags name, or else those of the
 // grant before.
-func (c *approveCmd) grant(req config.Request, before config.Grant) (config.Grant, error) {
+func (c *terms) grant(req config.Request, before config.Grant) (config.Grant, error) {
 	g := plugins.Whole(req)
 	if len(c.Only) > 0 {
 		var err error
@@ -69,7 +77,7 @@ func only(g config.Grant, texts []string) (config.Grant, error) {
 	return g, nil
 }
 
-func (c *approveCmd) networks(g *config.Grant, before config.Grant) error {
+func (c *terms) networks(g *config.Grant, before config.Grant) error {
 	given := map[string][]netip.Prefix{}
 	for host, text := range c.Network {
 		for one := range strings.SplitSeq(text, ",") {
@@ -80,7 +88,7 @@ func (c *approveCmd) networks(g *config.Grant, before config.Grant) error {
 			given[host] = append(given[host], p)
 		}
 		if !slices.ContainsFunc(g.HTTP, func(h config.HTTPGrant) bool { return h.Host == host }) {
-			return usage("--network %s: it is no host of this grant; see what the plugin asks for with wcron inspect %s", host, c.Job)
+			return usage("--network %s: it is no host of this grant; see what the plugin asks for with wcron inspect", host)
 		}
 	}
 	for i := range g.HTTP {
@@ -97,10 +105,10 @@ func (c *approveCmd) networks(g *config.Grant, before config.Grant) error {
 	return nil
 }
 
-func (c *approveCmd) secrets(g *config.Grant, before config.Grant) error {
+func (c *terms) secrets(g *config.Grant, before config.Grant) error {
 	for name := range c.Secret {
 		if _, ok := g.Secrets[name]; !ok {
-			return usage("--secret %s: it is no secret of this grant; see what the plugin asks for with wcron inspect %s", name, c.Job)
+			return usage("--secret %s: it is no secret of this grant; see what the plugin asks for with wcron inspect", name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.Secrets)) {
@@ -141,10 +149,10 @@ func secretSource(text string) (config.SecretGrant, error) {
 	return config.SecretGrant{}, fmt.Errorf("write env:VAR or file:PATH; a command is granted in the host file")
 }
 
-func (c *approveCmd) dirs(g *config.Grant, before config.Grant) error {
+func (c *terms) dirs(g *config.Grant, before config.Grant) error {
 	for guest := range c.Dir {
 		if !slices.ContainsFunc(g.Dirs, func(d config.DirGrant) bool { return d.Guest == guest }) {
-			return usage("--dir %s: it is no folder of this grant; see what the plugin asks for with wcron inspect %s", guest, c.Job)
+			return usage("--dir %s: it is no folder of this grant; see what the plugin asks for with wcron inspect", guest)
 		}
 	}
 	for i := range g.Dirs {

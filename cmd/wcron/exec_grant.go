@@ -13,11 +13,8 @@ import (
 
 // trial is what a person lets a module do that is run by hand: with nothing of it the module computes, and no more.
 type trial struct {
-	Grant   bool              `help:"Let the module do what its manifest requests, as wcron approve would. Without it, it does nothing but compute."`
-	Only    []string          `placeholder:"WHAT,…" help:"With --grant, no more than these: http, secrets, state, dir, emit; or one of a kind, such as http:api.example.com."`
-	Secret  map[string]string `mapsep:"none" placeholder:"NAME=env:VAR|file:PATH" help:"With --grant: where a secret is; give it once for each."`
-	Dir     map[string]string `mapsep:"none" placeholder:"GUEST=FOLDER" help:"With --grant: which folder of this machine the module sees as GUEST; give it once for each."`
-	Network map[string]string `mapsep:"none" placeholder:"HOST=NETWORK,…" help:"With --grant: addresses that HOST may lead to although they are not public, such as 127.0.0.1/32."`
+	Grant bool `help:"Let the module do what its manifest requests, as wcron approve would; --only, --secret, --dir and --network say more about it. Without it, it does nothing but compute."`
+	terms
 }
 
 // grants is what of a manifest's requests is granted, under the caps of the configuration.
@@ -29,8 +26,7 @@ func (t *trial) grants(s config.Settings, caps config.Caps) (capability.Grants, 
 	case t.Grant && s.Request == nil:
 		return capability.Grants{}, usage("--grant: the manifest requests nothing; see wcron inspect")
 	case t.Grant:
-		by := approveCmd{Only: t.Only, Secret: t.Secret, Dir: t.Dir, Network: t.Network}
-		granted, err := by.grant(*s.Request, config.Grant{})
+		granted, err := t.grant(*s.Request, config.Grant{})
 		if err != nil {
 			return capability.Grants{}, err
 		}

@@ -68,6 +68,7 @@ func TestExecGrants(t *testing.T) {
 		{append([]string{module, "--input", event}, append(given, network...)...), 0,
 			[]string{"the news, and [secret]", `{"event":{"a":"b"}`, `wcron: a host would now start job notify with the input {"n":1}`}},
 		{append([]string{module, "--only", "http"}, append(given[:1:1], network...)...), 0, []string{"the news, and \n", `"code":"not_granted"`}},
+		{append([]string{module, "--only", ""}, given...), 2, []string{"--only: name what is to be granted"}},
 		{append([]string{module, "--only", "http:example.com"}, given...), 2, []string{"asks for nothing of that name"}},
 	} {
 		code, out := exec(test.args...)
