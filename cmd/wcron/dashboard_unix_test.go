@@ -5,7 +5,6 @@ package main
 import (
 	"encoding/base64"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -26,16 +25,7 @@ var dashboardAt = regexp.MustCompile(`msg=dashboard url=http://(\S+)/`)
 func (p *process) page(path string) (body string, status int) {
 	p.t.Helper()
 	p.awaitLog("msg=dashboard", "url=http://127.0.0.1:")
-	res, err := http.Get("http://" + dashboardAt.FindStringSubmatch(p.text())[1] + path)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return string(b), res.StatusCode
+	return p.fetch(dashboardAt, path)
 }
 
 // The dashboard of a host shows its jobs, says how long it waited for the ledger, knows no operator's API, and holds no secret, also where a

@@ -28,7 +28,13 @@ var metricsAt = regexp.MustCompile(`msg=metrics address=(\S+)`)
 func (p *process) get(path string) (body string, status int) {
 	p.t.Helper()
 	p.awaitLog("msg=metrics", "address=")
-	res, err := http.Get("http://" + metricsAt.FindStringSubmatch(p.text())[1] + path)
+	return p.fetch(metricsAt, path)
+}
+
+// fetch asks an address that the host has logged.
+func (p *process) fetch(logged *regexp.Regexp, path string) (body string, status int) {
+	p.t.Helper()
+	res, err := http.Get("http://" + logged.FindStringSubmatch(p.text())[1] + path)
 	if err != nil {
 		p.t.Fatal(err)
 	}
